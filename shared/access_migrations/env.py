@@ -1,0 +1,5 @@
+"""Alembic environment of the `access` schema."""
+
+from shared import access, migrate
+
+migrate.run_env(access.metadata)

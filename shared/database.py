@@ -1,0 +1,88 @@
+"""One database object per process, and the one place that commits.
+
+Hot paths use asyncpg with arrays; API reads use SQLAlchemy. Stores receive a connection and never commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Self
+
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+COMMAND_TIMEOUT_S: Final = 60.0
+"""No statement of ours takes a minute; one that does is stuck, and the work is tried again on a new connection."""
+QUERY_CONNECTIONS: Final = 4
+"""Connections kept for API reads beside the hot path's pool: reads are short, more would only queue in PostgreSQL."""
+
+TRANSIENT: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientResourcesError,
+    OSError,
+    TimeoutError,
+)
+"""Errors of a database that is away, restarting or overloaded: the same work may succeed later."""
+
+
+def async_url(url: str) -> str:
+    """The same address for SQLAlchemy's asyncpg driver."""
+    return "postgresql+asyncpg://" + url.split("://", 1)[1]
+
+
+class Database:
+    """An asyncpg pool for writing and a SQLAlchemy engine for reading, both on one database."""
+
+    def __init__(self, pool: asyncpg.Pool, engine: AsyncEngine) -> None:
+        self.pool = pool
+        self.engine = engine
+
+    @classmethod
+    async def connect(cls, url: str, *, connections: int) -> Self:
+        """Open the pool; raises the driver's error when the database cannot be reached."""
+        pool = await asyncpg.create_pool(
+            url, min_size=2, max_size=connections, command_timeout=COMMAND_TIMEOUT_S,
+            server_settings={"timezone": "UTC", "jit": "off"},  # jit costs more than it saves on short statements
+        )  # fmt: skip
+        engine = create_async_engine(async_url(url), pool_size=QUERY_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+        return cls(pool, engine)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """Yield a connection inside a transaction; commit when the block ends well, roll back otherwise."""
+        async with self.pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except BaseException:
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            await _finish(asyncio.ensure_future(transaction.commit()))
+
+    async def faults(self) -> list[str]:
+        """Why the database is not usable now; empty when it answers."""
+        try:
+            await self.pool.fetchval("SELECT 1", timeout=2)
+        except TRANSIENT as error:
+            return [f"database: {type(error).__name__}"]
+        return []
+
+
+async def _finish(commit: asyncio.Future[None]) -> None:
+    """Wait for a COMMIT even when this task is cancelled: one broken off midway would leave its outcome unknown."""
+    try:
+        await asyncio.shield(commit)
+    except asyncio.CancelledError:
+        await commit
+        raise

@@ -1,0 +1,67 @@
+"""`credit.decided`: the full snapshot of a deal's credit, published only when it changed."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import Final
+
+from shared.events.base import Contract, Id, Instant, Money, Name, Text
+
+TOPIC: Final = "tributary.credits"
+DECIDED: Final = "credit.decided"
+
+MAX_TOUCHPOINTS_PER_SHARE: Final = 20
+"""Touchpoints listed per share in the event; `touchpoint_count` tells the rest. It keeps the largest message far below
+Kafka's 1 MB; the complete list is always in the attribution service."""
+
+
+class Status(StrEnum):
+    CREDITED = "credited"
+    UNATTRIBUTED = "unattributed"
+    NOT_WON = "not_won"
+
+
+class CreditedTouchpoint(Contract):
+    """A touchpoint behind a share. `share` is its exact part of the whole deal, as a fraction such as `2/15`."""
+
+    source: Id
+    id: Id
+    activity: Id
+    occurred_at: Instant
+    share: str
+
+
+class Share(Contract):
+    """What one partner is credited with: an exact fraction of the deal and its amount."""
+
+    partner: Id
+    share: str
+    amount: Money
+    touchpoint_count: int
+    touchpoints: tuple[CreditedTouchpoint, ...] = ()
+
+
+class CreditDecided(Contract):
+    """Credit of one deal at one revision, under its natural key (source, id, revision).
+
+    The sum of the shares' amounts plus `unattributed` is `amount`, exactly. `reason` says why nothing was credited
+    (then `shares` is empty); `cause` says what changed since the revision before. `governed_on` is the deal's close
+    date in the program's time zone: it picks the program version, and the partner's tier.
+    """
+
+    source: Id
+    id: Id
+    name: Name | None = None
+    revision: int
+    status: Status
+    governed_on: date | None = None
+    program: Id | None = None
+    program_version: int | None = None
+    model: Text | None = None
+    amount: Money | None = None
+    unattributed: Money | None = None
+    reason: Text | None = None
+    shares: tuple[Share, ...] = ()
+    cause: Text
+    decided_at: Instant

@@ -1,0 +1,50 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes travel as headers, the value is the JSON data alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+CONTENT_TYPE: Final = b"application/json"
+SPEC_VERSION: Final = b"1.0"
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One outgoing message: CloudEvents attributes, the Kafka topic and key, and the data as JSON bytes."""
+
+    topic: str
+    key: str
+    type: str
+    source: str
+    id: str
+    time: datetime
+    data: bytes
+    traceparent: str | None = None
+
+
+def headers(event: Event) -> Headers:
+    """The Kafka headers of an event; `ce_source` + `ce_id` identify it for ever."""
+    result = [
+        ("content-type", CONTENT_TYPE),
+        ("ce_specversion", SPEC_VERSION),
+        ("ce_id", event.id.encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_type", event.type.encode()),
+        ("ce_time", event.time.isoformat().encode()),
+    ]
+    if event.traceparent:
+        result.append(("traceparent", event.traceparent.encode()))
+    return result
+
+
+def header(pairs: Iterable[tuple[str, bytes]], name: str) -> str | None:
+    """The text of one header, or None; undecodable bytes are replaced, for they are only ever compared or shown."""
+    for key, value in pairs:
+        if key == name:
+            return value.decode("utf-8", "replace") if value is not None else None
+    return None

@@ -1,0 +1,15 @@
+"""Compound natural keys as one text: used where a topic or a column holds a single key."""
+
+from __future__ import annotations
+
+import json
+
+
+def pack(*parts: str) -> str:
+    """`pack("crm", "D-1") == '["crm","D-1"]'`: unambiguous whatever characters the parts hold."""
+    return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+
+
+def unpack(key: str) -> tuple[str, ...]:
+    """The parts of a packed key."""
+    return tuple(json.loads(key))

@@ -1,0 +1,132 @@
+"""Dirty keys in, differences out: take marked keys, compute their target from all facts, write what changed.
+
+Marks are append-only rows. The marks seen before the facts are loaded are deleted at the end of the same transaction;
+a fact that arrives meanwhile has a mark of its own and brings the key back. One worker at a time has a key
+(an advisory lock until the transaction ends), and workers can be added.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import asyncpg
+import structlog
+
+from shared import database, retry, telemetry
+
+POLL_S: Final = 1.0
+"""The safety net beneath the wake-up event: marks left by another process are found within a second."""
+BUSY_S: Final = 0.02
+"""When all marked keys are in another worker's hands, look again after this long."""
+LIGHT: Final = 0
+HEAVY: Final = 1
+"""Lane of keys with so many facts that they would hold up the others; handled one at a time, beside the light lane."""
+
+_MARKED: Final = """
+SELECT DISTINCT key FROM (SELECT key FROM {schema}.dirty WHERE lane = $1 ORDER BY id LIMIT $2) AS oldest
+"""
+_LOCKED: Final = """
+SELECT key FROM unnest($1::text[]) AS wanted (key) WHERE pg_try_advisory_xact_lock(hashtextextended($2 || key, 0))
+"""
+_MARKS: Final = "SELECT id, traceparent FROM {schema}.dirty WHERE key = ANY($1::text[]) AND lane <= $2"
+_CLEAR: Final = "DELETE FROM {schema}.dirty WHERE id = ANY($1::bigint[])"
+_DEFER: Final = "INSERT INTO {schema}.dirty (key, lane, traceparent) SELECT k, 1, $2 FROM unnest($1::text[]) AS n (k)"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a computation may not fetch for itself: the time, the lane, and the trace that caused it."""
+
+    now: datetime
+    lane: int
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many targets changed, and which keys are too large for the light lane."""
+
+    changed: int
+    deferred: Sequence[str] = ()
+
+
+Work = Callable[[asyncpg.Connection, Sequence[str], Context], Awaitable[Outcome]]
+"""Loads all facts of the keys, computes the targets, writes the differences and outgoing events. Never commits."""
+
+
+class Reconciler:
+    """One lane of reconciliation in one process."""
+
+    def __init__(
+        self, *, schema: str, work: Work, database: database.Database, wake: asyncio.Event, relay_wake: asyncio.Event,
+        metrics: telemetry.Metrics, clock: Callable[[], datetime], batch: int, lane: int = LIGHT,
+        heavy_wake: asyncio.Event | None = None,
+    ) -> None:  # fmt: skip
+        self._schema = schema
+        self._work = work
+        self._database = database
+        self._wake = wake
+        self._relay_wake = relay_wake
+        self._heavy_wake = heavy_wake
+        self._metrics = metrics
+        self._clock = clock
+        self._batch = batch if lane == LIGHT else 1
+        self._lane = lane
+        self._log = structlog.get_logger()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Reconcile until stopped; transient failures are tried again, any other error is raised."""
+        failures = retry.delays()
+        while not stop.is_set():
+            self._wake.clear()
+            try:
+                handled, marked = await self.turn()
+            except (*database.TRANSIENT, asyncpg.UniqueViolationError) as error:
+                # A unique violation is a race for a revision that another worker won: next time its result is read.
+                delay = next(failures)
+                self._log.warning("reconcile.failed", error=repr(error), lane=self._lane, retry_in_s=delay)
+                self._metrics.retried.labels("reconcile").inc()
+                await retry.pause(delay, stop)
+                continue
+            failures = retry.delays()
+            if handled == 0:
+                await retry.pause(BUSY_S if marked else POLL_S, stop, *([] if marked else [self._wake]))
+
+    async def turn(self) -> tuple[int, int]:
+        """Handle one batch; returns how many keys were handled, and how many were found marked."""
+        async with self._database.transaction() as connection:
+            marked = await connection.fetch(_MARKED.format(schema=self._schema), self._lane, self._batch)
+            locked = (
+                await connection.fetch(_LOCKED, [row["key"] for row in marked], f"{self._schema}:") if marked else []
+            )
+            keys = [row["key"] for row in locked]
+            if not keys:
+                return 0, len(marked)
+            marks = await connection.fetch(_MARKS.format(schema=self._schema), keys, self._lane)
+            if not marks:  # handled by another worker between the two statements
+                return len(keys), len(marked)
+            outcome = await self._in_span(connection, keys, [mark["traceparent"] for mark in marks])
+            await connection.execute(_CLEAR.format(schema=self._schema), [mark["id"] for mark in marks])
+        self._metrics.reconciled.labels(self._lane).inc(len(keys) - len(outcome.deferred))
+        self._metrics.changed.inc(outcome.changed)
+        if outcome.changed:
+            self._relay_wake.set()
+        if outcome.deferred and self._heavy_wake is not None:
+            self._heavy_wake.set()
+        return len(keys), len(marked)
+
+    async def _in_span(
+        self, connection: asyncpg.Connection, keys: Sequence[str], causes: Sequence[str | None]
+    ) -> Outcome:
+        with telemetry.span("reconcile", causes) as span:
+            span.set_attribute("tributary.keys", len(keys))
+            trace = telemetry.traceparent()
+            outcome = await self._work(connection, keys, Context(self._clock(), self._lane, trace))
+            span.set_attribute("tributary.changed", outcome.changed)
+            if outcome.deferred:
+                await connection.execute(_DEFER.format(schema=self._schema), list(outcome.deferred), trace)
+        return outcome

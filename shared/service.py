@@ -1,0 +1,77 @@
+"""How a service that stores facts and reconciles them is put together: one consumer, two lanes, one relay, one app.
+
+The parts wake each other with in-process events after each commit; polling is only the safety net beneath.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from fastapi import FastAPI
+
+from shared import reconcile, runtime, telemetry
+from shared.consume import Consumer, Handler
+from shared.database import Database
+from shared.kafka import Producer
+from shared.reconcile import Reconciler, Work
+from shared.relay import Relay
+from shared.settings import ServiceSettings
+
+
+def utc_now() -> datetime:
+    """The clock of the running service; everything below takes it, or its time, as an argument."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service's application and extra workers may use."""
+
+    database: Database
+    metrics: telemetry.Metrics
+    clock: Callable[[], datetime]
+    wake: asyncio.Event
+    """Set it after marking keys dirty outside the consumer."""
+    ready: Callable[[], Awaitable[list[str]]]
+
+
+async def run(
+    settings: ServiceSettings, port: int, *, schema: str, topics: Sequence[str], handler: Handler, work: Work,
+    build_app: Callable[[Parts], FastAPI], extra_workers: Callable[[Parts], Sequence[runtime.Worker]] = lambda _: (),
+) -> None:  # fmt: skip
+    """Run a fact-storing service until it is told to stop."""
+    telemetry.configure(schema, level=settings.log_level, log_format=settings.log_format)
+    stop = runtime.stop_on_signals()
+    metrics = telemetry.Metrics()
+    database = await Database.connect(settings.dsn, connections=settings.database_connections)
+    producer = await Producer.connect(settings.kafka)
+    wake, heavy_wake, relay_wake = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    consumer = Consumer(
+        bootstrap=settings.kafka, schema=schema, topics=topics, handler=handler, database=database, wake=wake,
+        relay_wake=relay_wake, metrics=metrics, batch=settings.batch_messages,
+    )  # fmt: skip
+
+    def lane(number: int, own_wake: asyncio.Event) -> Reconciler:
+        return Reconciler(
+            schema=schema, work=work, database=database, wake=own_wake, relay_wake=relay_wake, metrics=metrics,
+            clock=utc_now, batch=settings.batch_keys, lane=number, heavy_wake=heavy_wake,
+        )  # fmt: skip
+
+    async def ready() -> list[str]:
+        return [*consumer.faults(), *await database.faults()]
+
+    parts = Parts(database, metrics, utc_now, wake, ready)
+    relay = Relay(schema=schema, database=database, producer=producer, wake=relay_wake, metrics=metrics)
+    structlog.get_logger().info("service.started", port=port)
+    try:
+        await runtime.run(
+            build_app(parts), settings.host, port, stop, consumer.run, lane(reconcile.LIGHT, wake).run,
+            lane(reconcile.HEAVY, heavy_wake).run, relay.run, *extra_workers(parts),
+        )  # fmt: skip
+    finally:
+        await producer.close()
+        await database.close()
