@@ -24,8 +24,9 @@ from shared.message import Message, Refused, from_record
 
 POLL_MS: Final = 200
 """How long a poll waits for messages; a stop request is noticed at least this often."""
-SESSION_TIMEOUT_MS: Final = 30_000
-"""A consumer silent for 30 s has lost its partitions: longer than the slowest batch, short enough for a takeover."""
+SESSION_TIMEOUT_MS: Final = 10_000
+"""A consumer silent for 10 s has lost its partitions: longer than the slowest batch, short enough for a takeover. One
+that was only slow is fenced by its position."""
 STALLED_AFTER_S: Final = 60.0
 """A poll loop that has not turned for a minute is stalled; readiness says so."""
 POISON_ERRORS: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
@@ -44,6 +45,7 @@ class Consumer:
     def __init__(
         self, *, bootstrap: str, schema: str, topics: Sequence[str], handler: Handler, database: database.Database,
         wake: asyncio.Event, relay_wake: asyncio.Event, metrics: telemetry.Metrics, batch: int,
+        instance: str | None = None,
     ) -> None:  # fmt: skip
         self._schema = schema
         self._topics = topics
@@ -59,7 +61,7 @@ class Consumer:
         self._client = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, group_id=f"tributary-{schema}", auto_offset_reset="none",
             enable_auto_commit=False, session_timeout_ms=SESSION_TIMEOUT_MS, rebalance_timeout_ms=SESSION_TIMEOUT_MS,
-            max_poll_records=batch,
+            max_poll_records=batch, group_instance_id=instance,
         )  # fmt: skip
         self._placer = position.Placer(self._client, database, schema)
 

@@ -199,7 +199,15 @@ def parse(document: Mapping[str, Any]) -> Program:
     try:
         return Program.model_validate(document)
     except ValidationError as error:
-        raise Invalid(*(Fault(_path(item["loc"]), item["msg"]) for item in error.errors())) from None
+        raise Invalid(
+            *(Fault(_path(item["loc"]), _words(item["type"], item["msg"])) for item in error.errors())
+        ) from None
+
+
+def _words(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "is no word of the program; check its spelling, or whether this release knows it"
+    return message.removeprefix("Value error, ")
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -52,7 +52,7 @@ async def run(
     wake, heavy_wake, relay_wake = asyncio.Event(), asyncio.Event(), asyncio.Event()
     consumer = Consumer(
         bootstrap=settings.kafka, schema=schema, topics=topics, handler=handler, database=database, wake=wake,
-        relay_wake=relay_wake, metrics=metrics, batch=settings.batch_messages,
+        relay_wake=relay_wake, metrics=metrics, batch=settings.batch_messages, instance=settings.instance,
     )  # fmt: skip
 
     def lane(number: int, own_wake: asyncio.Event) -> Reconciler:

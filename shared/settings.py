@@ -23,6 +23,11 @@ class ServiceSettings(BaseSettings):
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 inside a container")
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR")
     log_format: str = Field(default="json", pattern="^(json|plain)$", description="json for machines, plain for people")
+    instance: str | None = Field(
+        default=None,
+        description="A name this replica keeps over restarts, unique in its service: it then gets its partitions "
+        "back at once after a crash, instead of after the session timeout",
+    )
     database_connections: int = Field(default=8, ge=4, le=100, description="Connections of one process at most")
     batch_messages: int = Field(default=2_000, ge=1, le=10_000, description="Kafka messages per transaction at most")
     batch_keys: int = Field(default=500, ge=1, le=5_000, description="Keys reconciled per transaction at most")

@@ -51,7 +51,7 @@ def test_the_owners_words_become_exact_numbers() -> None:
         ("attribution.considers.lookback", "half a year", "attribution.considers.lookback", "in days"),
         ("activities.demo.weight", 2.0001, "activities.demo.weight", "three decimals"),
         ("activities.demo.weight", -1, "activities.demo.weight", "weight between"),
-        ("activities.demo.color", "red", "activities.demo.color", "Extra inputs"),
+        ("activities.demo.color", "red", "activities.demo.color", "no word of the program"),
         ("activities.demo.means", "", "activities.demo.means", "at least 1"),
         ("currency", "DOLLAR", "currency", "ISO 4217"),
         ("time_zone", "Mars/Olympus", "time_zone", "IANA"),

@@ -1,0 +1,55 @@
+"""The ingest process: settings, database (for API keys), producer, catalogue, application."""
+
+from __future__ import annotations
+
+import sys
+
+import structlog
+import uvloop
+from pydantic import ValidationError
+
+from services.ingest import api
+from services.ingest.catalogue import Catalogue
+from services.ingest.settings import Settings
+from shared import runtime, telemetry
+from shared.database import Database
+from shared.errors import TributaryError
+from shared.kafka import Producer
+from shared.service import utc_now
+
+
+async def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    telemetry.configure("ingest", level=settings.log_level, log_format=settings.log_format)
+    stop = runtime.stop_on_signals()
+    secrets = settings.load_webhook_secrets()
+    database = await Database.connect(settings.dsn, connections=settings.database_connections)
+    producer = await Producer.connect(settings.kafka)
+    catalogue = Catalogue(settings.kafka)
+
+    async def ready() -> list[str]:
+        return [*catalogue.faults(), *await database.faults()]
+
+    ingest = api.Ingest(producer, catalogue, secrets, utc_now)
+    app = api.create_app(ingest, key_pool=database.pool, ready=ready, metrics=telemetry.Metrics())
+    structlog.get_logger().info("service.started", port=settings.ingest_port)
+    try:
+        await runtime.run(app, settings.host, settings.ingest_port, stop, catalogue.run)
+    finally:
+        await producer.close()
+        await database.close()
+
+
+def main() -> None:
+    """Run the process; a wrong setting ends it with one plain line that shows no value, for it may be a secret."""
+    try:
+        uvloop.run(run(Settings.load()))
+    except ValidationError as error:
+        faults = (f"TRIBUTARY_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+        sys.exit("ingest cannot start: " + "; ".join(faults))
+    except TributaryError as error:
+        sys.exit(f"ingest cannot start: {error}")
+
+
+if __name__ == "__main__":
+    main()

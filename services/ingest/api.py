@@ -1,0 +1,203 @@
+"""The doors of Tributary: authenticate, check, append to Kafka, answer 202.
+
+Load-bearing idea: `202` means that Kafka has it. Ingest keeps no facts; a repeat is accepted again and recognised
+downstream by its natural key (source, id). The source is that of the API key (or the name of the webhook), never one
+the body claims: a CloudEvent's own `source` is required by its specification, and not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Protocol
+
+import asyncpg
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from services.ingest import openapi, requests
+from services.ingest.catalogue import Catalogue
+from services.ingest.crm import standard_webhooks
+from services.ingest.domain import batch, deals, document, fields, partners, programs, touchpoints
+from services.ingest.domain.programs import Known
+from services.ingest.settings import Secrets
+from shared import http, telemetry
+from shared.access import Caller
+from shared.events import deal, touchpoint
+from shared.events.envelope import Event
+
+
+class Sender(Protocol):
+    """What the doors need of a Kafka producer: every event acknowledged, or `Transient`."""
+
+    async def send(self, events: Sequence[Event]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """What the doors share: the way into Kafka, the known programs, the secrets of webhooks, and the clock."""
+
+    producer: Sender
+    catalogue: Catalogue
+    secrets: Secrets
+    clock: Callable[[], datetime]
+
+    def programs(self) -> Known:
+        """The known programs; 503 until the program topic has been read."""
+        if self.catalogue.faults():
+            detail = "The program topic is not yet read. Repeat the request with the same ids."
+            raise http.Problem(503, "Unavailable", detail, headers={"Retry-After": str(http.RETRY_AFTER_S)})
+        return self.catalogue.known
+
+    async def accept(self, events: Sequence[Event], **more: object) -> JSONResponse:
+        """Append to Kafka and say how many were accepted."""
+        await self.producer.send(events)
+        return JSONResponse({"accepted": len(events), **more}, 202)
+
+
+def create_app(
+    ingest: Ingest, *, key_pool: asyncpg.Pool, ready: Callable[[], Awaitable[list[str]]], metrics: telemetry.Metrics
+) -> FastAPI:
+    """The HTTP application of the ingest service."""
+    app = http.create_app(
+        service="ingest",
+        title="Tributary ingest",
+        description="Touchpoints, deals, partners and programs come in here. `202` means the log has them; "
+        "a repeat with the same id changes nothing.",
+        key_pool=key_pool,
+        ready=ready,
+        metrics=metrics,
+    )
+    app.state.ingest = ingest
+    requests.answer_refusals(app)
+    app.include_router(router)
+    return app
+
+
+def _ingest(request: Request) -> Ingest:
+    found: Ingest = request.app.state.ingest
+    return found
+
+
+def _vendor(scope: str) -> Callable[..., Awaitable[Caller]]:
+    """Admits keys of the vendor that hold the scope: one bound to a partner may record touchpoints alone."""
+
+    async def admit(
+        caller: Caller = Depends(http.require(scope)),  # noqa: B008  in an annotation `scope` cannot be looked up
+    ) -> Caller:
+        if caller.partner is not None:
+            raise http.Problem(403, "Forbidden", "A key bound to a partner may post that partner's touchpoints alone.")
+        return caller
+
+    return admit
+
+
+router = APIRouter(prefix="/ingest/v1", responses=openapi.RESPONSES)
+Doors = Annotated[Ingest, Depends(_ingest)]
+NO_PROGRAM = (
+    "No program is active yet. Activate one with `tributary program activate FILE` or POST /ingest/v1/programs."
+)
+
+
+@router.post("/touchpoints", status_code=202, tags=["facts"], openapi_extra=openapi.TOUCHPOINTS)
+async def post_touchpoints(
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(http.require("touchpoints:write"))]
+) -> JSONResponse:
+    """Record one touchpoint or up to 1,000. A repeat with the same id changes nothing."""
+    form = requests.form(request.headers, touchpoint.RECORDED)
+    known = ingest.programs()
+    if not known.documents:
+        raise http.Problem(409, "No program", NO_PROGRAM)
+    body = await request.body()
+    now = ingest.clock()
+    rules = touchpoints.Rules(known.activities, now, caller.partner, caller.holds("touchpoints:history"))
+    items = batch.read(body, touchpoints.SHAPE, rules.objections, form)
+    return await ingest.accept(touchpoints.events(items, caller.source, now, telemetry.traceparent()))
+
+
+@router.post("/deals", status_code=202, tags=["facts"], openapi_extra=openapi.DEALS)
+async def post_deals(
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(_vendor("deals:write"))]
+) -> JSONResponse:
+    """Show one deal or up to 1,000 as the CRM has them now. The highest version of a deal is its present state."""
+    form = requests.form(request.headers, deal.OBSERVED)
+    body = await request.body()
+    now = ingest.clock()
+    items = batch.read(body, deals.SHAPE, partial(deals.objections, now=now), form)
+    return await ingest.accept(deals.events(items, caller.source, now, telemetry.traceparent()))
+
+
+@router.post("/webhooks/{source}", status_code=202, tags=["facts"], openapi_extra=openapi.WEBHOOK)
+async def post_webhook(request: Request, ingest: Doors, source: str) -> JSONResponse:
+    """Take deals from a CRM by Standard Webhooks 1.0: signed with the source's secret, at most five minutes old."""
+    body = await request.body()
+    now = ingest.clock()
+    if not standard_webhooks.verified(ingest.secrets.get(source, []), request.headers, body, now):
+        raise http.Problem(401, "Unauthorized", "The source is unknown, or the signature or its time is not valid.")
+    items = standard_webhooks.read(body, partial(deals.objections, now=now))
+    return await ingest.accept(deals.events(items, source, now, telemetry.traceparent()))
+
+
+@router.put("/partners/{partner_id}", status_code=202, tags=["directory"], openapi_extra=openapi.PARTNER)
+async def put_partner(
+    request: Request,
+    ingest: Doors,
+    partner_id: fields.Id,
+    caller: Annotated[Caller, Depends(_vendor("partners:write"))],
+) -> JSONResponse:
+    """State a partner's name and the tier it holds from a day on. Earlier tiers keep their time."""
+    rules = partners.Rules(_tiers(ingest))
+    items = batch.read(await _json(request), partners.BODY, rules.tier_objections)
+    if len(items) != 1:
+        raise http.Problem(422, "Invalid request", "Send one partner here; POST /ingest/v1/partners takes several.")
+    partner: partners.Partner = {**items[0], "id": partner_id}
+    return await ingest.accept(partners.events([partner], caller.source, ingest.clock(), telemetry.traceparent()))
+
+
+@router.post("/partners", status_code=202, tags=["directory"], openapi_extra=openapi.PARTNERS)
+async def post_partners(
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(_vendor("partners:write"))]
+) -> JSONResponse:
+    """State one partner or up to 1,000, each with its id."""
+    rules = partners.Rules(_tiers(ingest))
+    items = batch.read(await _json(request), partners.SHAPE, rules.objections)
+    return await ingest.accept(partners.events(items, caller.source, ingest.clock(), telemetry.traceparent()))
+
+
+@router.post("/programs", status_code=202, tags=["program"], openapi_extra=openapi.PROGRAM)
+async def post_program(
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(_vendor("programs:write"))]
+) -> JSONResponse:
+    """Activate a version of the partner program, in YAML or JSON. A version, once activated, never changes."""
+    kind = requests.media_type(request.headers)
+    if kind not in requests.YAML_TYPES | {batch.Form.JSON}:
+        raise http.Problem(415, "Unsupported media type", "Send Content-Type: application/yaml or application/json.")
+    body = await request.body()
+    if len(body) > document.MAX_BYTES:
+        raise http.Problem(413, "Body too large", f"A program has at most {document.MAX_BYTES} bytes.")
+    read = document.read_json if kind == batch.Form.JSON else document.read_yaml
+    found = await asyncio.to_thread(read, body)  # YAML is slow to read; other requests go on meanwhile
+    program = found.parse()
+    if ingest.programs().contradicts(program, found.data):
+        detail = (
+            f"Version {program.version} of {program.program} is active with another text; give this one a new version."
+        )
+        raise http.Problem(409, "Version exists", detail)
+    event = programs.event(program, found.data, caller.source, ingest.clock(), telemetry.traceparent())
+    answer = await ingest.accept([event], program=program.program, version=program.version)
+    ingest.catalogue.add(program, found.data)
+    return answer
+
+
+async def _json(request: Request) -> bytes:
+    if requests.media_type(request.headers) != batch.Form.JSON:
+        raise http.Problem(415, "Unsupported media type", "Send Content-Type: application/json.")
+    return await request.body()
+
+
+def _tiers(ingest: Ingest) -> frozenset[str] | None:
+    known = ingest.programs()
+    return known.tiers if known.documents else None

@@ -1,0 +1,129 @@
+"""The fields callers send, as strict types: a word of the wrong JSON type is refused, never guessed at.
+
+They mirror `shared.events.base` and are stricter and faster: checks run in pydantic's core wherever it has them, for
+every touchpoint passes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Annotated, Final, Generic, NotRequired, TypeVar
+
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema, with_config
+from typing_extensions import TypedDict
+
+from services.ingest.domain import normalise
+from shared import money
+from shared.events.base import MAX_ID, MAX_TEXT
+
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2200
+"""Years outside are mistakes: seconds read as milliseconds, the year 9999 for "never"."""
+MAX_ENTRIES: Final = 50
+"""Entries of `details` or `milestones`: a form's worth, not a document."""
+MAX_WORD: Final = 40
+"""Longest text of an amount or a currency that is looked at, and repeated in the error."""
+MAX_VERSION: Final = 2**63 - 1
+"""Versions are stored as 64-bit integers."""
+
+_NO_NUL: Final = "^[^\x00]*$"  # PostgreSQL text cannot hold NUL
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError('must be a string such as "2026-03-01T14:30:00Z"')  # noqa: TRY004  pydantic reports ValueErrors
+    try:
+        instant = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise ValueError("is not an ISO 8601 date and time; write it like 2026-03-01T14:30:00Z") from None
+    if instant.tzinfo is None:
+        raise ValueError("lacks its time zone; write it like 2026-03-01T14:30:00Z or …+02:00")
+    try:
+        instant = instant.astimezone(UTC)
+    except OverflowError:  # the first or last instants of the calendar
+        instant = datetime.min.replace(tzinfo=UTC)
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return instant
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str):
+        raise ValueError('must be a string such as "2026-03-01"')  # noqa: TRY004  pydantic reports ValueErrors
+    try:
+        day = datetime.strptime(value.strip(), "%Y-%m-%d").date()  # noqa: DTZ007  a date has no zone
+    except ValueError:
+        raise ValueError("is not a date; write it like 2026-03-01") from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return day
+
+
+Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, strip_whitespace=True, pattern=_NO_NUL)]
+Name = Id
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_NO_NUL)]
+Instant = Annotated[
+    datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"}, mode="validation")
+]
+Day = Annotated[date, PlainValidator(_day), WithJsonSchema({"type": "string", "format": "date"}, mode="validation")]
+Version = Annotated[int, Field(strict=True, ge=0, le=MAX_VERSION)]
+Domain = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=normalise.MAX_ADDRESS, strip_whitespace=True),
+    AfterValidator(normalise.domain),
+]
+
+STRICT: Final = ConfigDict(extra="forbid")
+
+
+@with_config(STRICT)
+class Account(TypedDict):
+    """A customer company as the sender knows it; see `shared.events.account.AccountRef`."""
+
+    domain: NotRequired[Domain | None]
+    crm: NotRequired[Id | None]
+    crm_id: NotRequired[Id | None]
+    name: NotRequired[Name | None]
+
+
+@with_config(STRICT)
+class Amount(TypedDict):
+    """Money on the wire: `{"amount": "1234.50", "currency": "USD"}`, never a number."""
+
+    amount: Annotated[str, StringConstraints(max_length=MAX_WORD)]
+    currency: Annotated[str, StringConstraints(max_length=MAX_WORD)]
+
+
+def _exact(value: Amount) -> Amount:
+    minor = money.to_minor(value["amount"], value["currency"])
+    if minor < 0:
+        raise ValueError("must not be negative; a refund lowers the deal's amount")
+    return {"amount": money.to_decimal(minor, value["currency"]), "currency": value["currency"]}
+
+
+ExactAmount = Annotated[Amount, AfterValidator(_exact)]
+
+Type = TypeVar("Type", bound=str)
+Data = TypeVar("Data")
+
+
+@with_config(ConfigDict(extra="ignore"))
+class CloudEvent(TypedDict, Generic[Type, Data]):
+    """A CloudEvents 1.0 event in structured mode. Other attributes and extensions are allowed and not kept."""
+
+    specversion: Annotated[str, StringConstraints(pattern=r"^1\.0$")]
+    type: Type
+    source: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+    id: Id
+    data: Data
+
+
+def keyless(account: Account) -> bool:
+    """Whether an account is named by nothing at all."""
+    return not (account.get("crm_id") or account.get("domain") or account.get("name"))
+
+
+def present(fields: Mapping[str, object]) -> dict[str, object]:
+    """The fields that say something: to send null is to send nothing."""
+    return {name: value for name, value in fields.items() if value is not None}

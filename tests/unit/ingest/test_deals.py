@@ -1,0 +1,99 @@
+"""Deals: what is refused, in which words, and what is appended."""
+
+import json
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.ingest.domain import batch, deals
+from services.ingest.domain.batch import Refused
+from shared.events.deal import DealObserved
+
+GOLDEN = Path(__file__).parents[2] / "contracts" / "golden" / "deal.observed.json"
+NOW = datetime(2026, 3, 5, 17, 0, 2, tzinfo=UTC)
+WON: dict[str, Any] = {
+    "id": "D-1",
+    "version": 7,
+    "stage": "won",
+    "amount": {"amount": "10.00", "currency": "USD"},
+    "closed_at": "2026-03-05T17:00:00Z",
+}
+OPEN: dict[str, Any] = {"id": "D-1", "version": 7, "stage": "open"}
+
+
+def read(body: object) -> list[deals.Deal]:
+    return batch.read(json.dumps(body).encode(), deals.SHAPE, partial(deals.objections, now=NOW))
+
+
+def faults(body: object) -> dict[str, str]:
+    with pytest.raises(Refused) as caught:
+        read(body)
+    return {fault.field: fault.message for fault in caught.value.faults}
+
+
+def test_the_event_is_the_one_its_consumers_read() -> None:
+    """What ingest appends for the golden deal is the golden event."""
+    golden = json.loads(GOLDEN.read_text())
+    body = {key: value for key, value in golden.items() if key not in {"source", "observed_at"}}
+    body["amount"] = {"amount": "1234.5", "currency": "USD"}
+    (event,) = deals.events(read(body), "crm", NOW, None)
+    assert DealObserved.model_validate_json(event.data).model_dump(mode="json") == golden
+    assert (event.key, event.id) == ('["crm","D-501"]', '["D-501","1772668800000000"]')
+
+
+def test_an_open_deal_needs_little_and_nulls_say_nothing() -> None:
+    """Account, amount and dates may be absent; a forecast close may lie ahead."""
+    nulls = dict.fromkeys(["account", "name", "amount", "created_at", "closed_at", "milestones", "kind"])
+    (event,) = deals.events(read(OPEN | nulls), "crm", NOW, None)
+    assert set(json.loads(event.data)) == {"source", "id", "version", "stage", "observed_at"}
+    assert read(OPEN | {"closed_at": "2027-01-01T00:00:00Z"})
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "complaint"),
+    [
+        ({"amount": None}, "amount", "a won deal needs its amount"),
+        ({"closed_at": None}, "closed_at", "a won deal needs the date"),
+        ({"closed_at": "2026-03-06T17:00:03Z"}, "closed_at", "24 hours"),
+        ({"stage": "lost", "closed_at": "2026-03-06T17:00:03Z"}, "closed_at", "24 hours"),
+        ({"stage": "signed"}, "stage", "'open', 'won' or 'lost'"),
+        ({"version": "7"}, "version", "integer"),
+        ({"version": 7.0}, "version", "integer"),
+        ({"version": True}, "version", "integer"),
+        ({"version": -1}, "version", "greater than or equal to 0"),
+        ({"version": 2**63}, "version", "less than or equal to"),
+        ({"version": 10**40}, "version", "less than or equal to"),
+        ({"amount": {"amount": 10.0, "currency": "USD"}}, "amount.amount", "must be a string"),
+        ({"amount": 10}, "amount", "must be a JSON object"),
+        ({"amount": {"amount": "10.001", "currency": "USD"}}, "amount", "USD has 2 decimals"),
+        ({"amount": {"amount": "10.5", "currency": "JPY"}}, "amount", "JPY has 0 decimals"),
+        ({"amount": {"amount": "10", "currency": "XXX"}}, "amount", "unknown currency"),
+        ({"amount": {"amount": "1,000", "currency": "USD"}}, "amount", "not a decimal amount"),
+        ({"amount": {"amount": "-1", "currency": "USD"}}, "amount", "not be negative"),
+        ({"amount": {"amount": "9" * 16, "currency": "USD"}}, "amount", "largest amount"),
+        ({"amount": {"amount": "9" * 50, "currency": "USD"}}, "amount.amount", "at most 40"),
+        ({"account": {}}, "account", "or be left out"),
+        ({"milestones": {"demo": "soon"}}, "milestones.demo", "ISO 8601"),
+        ({"kind": "gift"}, "kind", "'new', 'renewal' or 'expansion'"),
+        ({"source": "mine"}, "source", "not a field"),
+    ],
+)
+def test_a_wrong_field_is_named_with_the_reason(change: dict[str, Any], field: str, complaint: str) -> None:
+    """Money, versions, dates and words are checked before anything is kept."""
+    found = faults(WON | change)
+    assert list(found) == [field]
+    assert complaint in found[field]
+
+
+def test_a_close_date_may_be_the_day_that_has_begun_elsewhere() -> None:
+    """CRMs that know the day alone are ahead by up to a day."""
+    assert read(WON | {"closed_at": "2026-03-06T17:00:02Z"})
+
+
+def test_one_version_says_one_thing() -> None:
+    """Two versions of a deal go together in a request; two bodies under one version do not."""
+    assert len(read([WON, WON | {"version": 8}, WON])) == 3
+    assert list(faults([WON, WON | {"name": "x"}])) == ["items[1].version"]

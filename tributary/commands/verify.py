@@ -1,0 +1,56 @@
+"""`tributary verify`: the books proved from their rows and from the facts.
+
+Exit status: 0 when every check holds, 1 on any fault, 2 when the database does not answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import asyncpg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.rewards.ledger import verify as ledger
+from tributary import runner, where
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+
+
+def verify(data: where.DataFolder = runner.DATA) -> None:
+    """Recompute everything the ledger claims, and every deal's earnings, and compare; exit 1 on any fault."""
+    try:
+        report = asyncio.run(_report(where.database_url(data)))
+    except (OSError, asyncpg.PostgresError) as error:
+        raise where.stop(f"The books cannot be read: {error}. Is the system running (`tributary up`)?") from None
+    show(report, Console())
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def show(report: ledger.Report, console: Console) -> None:
+    """Print the findings as a table, and what they add up to."""
+    table = Table("check", "", box=None, header_style="bold")
+    table.add_column("examined", justify="right")
+    table.add_column("faults", justify="right")
+    table.add_column("first fault", overflow="fold")
+    for finding in report.findings:
+        sign = "[red]✗[/]" if finding.faults else "[green]✓[/]"
+        table.add_row(finding.check, sign, f"{finding.examined:,}", f"{finding.faults:,}", finding.first or "")
+    console.print(table)
+    if report.waiting:
+        console.print(f"{report.waiting:,} deals have newer facts that are being reconciled; they were not compared.")
+    verdict = "[green]The books hold.[/]" if report.ok else "[red]The books do not hold.[/]"
+    console.print(verdict)
+
+
+async def _report(url: str) -> ledger.Report:
+    connection = await asyncpg.connect(url)
+    try:
+        return await ledger.verify(connection, datetime.now(UTC))
+    finally:
+        await connection.close()
