@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import asyncpg
+import fastapi_swagger
 import structlog
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from opentelemetry.trace import SpanKind
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -131,7 +131,12 @@ def create_app(
     prefix = f"/{service}/v1"
     app = FastAPI(
         title=title, description=description, version="1", lifespan=lifespan,
-        openapi_url=f"{prefix}/openapi.json", docs_url=f"{prefix}/docs", redoc_url=None,
+        openapi_url=f"{prefix}/openapi.json", docs_url=None, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
+    )  # fmt: skip
+    fastapi_swagger.patch_fastapi(  # the page's scripts come from here too: closed networks have no other source
+        app, docs_url=f"{prefix}/docs", redirect_from_root_to_docs=True, title=title,
+        swagger_js_url=f"{prefix}/docs/swagger-ui.js", swagger_css_url=f"{prefix}/docs/swagger-ui.css",
+        swagger_favicon_url=f"{prefix}/docs/favicon.png", swagger_ui_parameters={"filter": True},
     )  # fmt: skip
     app.state.key_pool = key_pool
 
@@ -224,7 +229,7 @@ def _too_large() -> Problem:
 
 
 class _Observe:
-    """One span, one log line and one measurement per request."""
+    """One log line and one measurement per request. Its span is FastAPI's own."""
 
     def __init__(self, app: ASGIApp, metrics: telemetry.Metrics) -> None:
         self._app = app
@@ -244,13 +249,8 @@ class _Observe:
                 status = message["status"]
             await send(message)
 
-        parent = dict(scope["headers"]).get(b"traceparent", b"").decode("ascii", "replace") or None
-        with (
-            structlog.contextvars.bound_contextvars(key=None, source=None),
-            telemetry.span(f"{scope['method']} {scope['path']}", [parent], SpanKind.SERVER) as span,
-        ):
+        with structlog.contextvars.bound_contextvars(key=None, source=None):
             await self._app(scope, receive, watched)
-            span.set_attribute("http.response.status_code", status)
             route = getattr(scope.get("route"), "path", "unknown")  # the pattern: a label per id would never end
             seconds = time.perf_counter() - begin
             self._metrics.requests.labels(scope["method"], route, status).observe(seconds)

@@ -7,6 +7,7 @@ process with its error, so a healthy-looking server never stands over a dead con
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -34,6 +35,17 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
+def tune_garbage_collection() -> None:
+    """Collect garbage seldom: our batches make many short-lived objects and no cycles.
+
+    With the defaults, batches of thousands of rows set off full collections that take a seventh of the processor and
+    pause the event loop for hundreds of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()  # what start-up made stays; it need not be looked at again
+    gc.set_threshold(50_000, 20, 100)
+
+
 async def run(app: FastAPI, host: str, port: int, stop: asyncio.Event, *workers: Worker) -> None:
     """Serve and work until stopped. Raises the first failure (as an ExceptionGroup) after all parts have ended."""
     config = uvicorn.Config(
@@ -41,6 +53,7 @@ async def run(app: FastAPI, host: str, port: int, stop: asyncio.Event, *workers:
         timeout_graceful_shutdown=GRACE_S, backlog=BACKLOG, server_header=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
+    tune_garbage_collection()
     async with asyncio.TaskGroup() as group:
         group.create_task(_serve(server, stop))
         group.create_task(_close(server, stop))

@@ -82,6 +82,18 @@ def traceparent() -> str | None:
     return carrier.get("traceparent")
 
 
+def is_traced() -> bool:
+    """Whether the current span is recorded, so that the work of describing it is worth doing."""
+    return trace.get_current_span().is_recording()
+
+
+def link(causes: Iterable[str]) -> None:
+    """Let the current span point to further traces it was caused by."""
+    current = trace.get_current_span()
+    for cause in causes:
+        current.add_link(trace.get_current_span(propagate.extract({"traceparent": cause})).get_span_context())
+
+
 @contextmanager
 def span(
     name: str, causes: Iterable[str | None], kind: trace.SpanKind = trace.SpanKind.INTERNAL

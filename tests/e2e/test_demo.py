@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-COMMAND = [str(Path(sys.executable).with_name("tributary")), "demo"]
-PLAIN = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "80"}
+BIN = Path(sys.executable).parent
+COMMAND = [str(BIN / "tributary"), "demo"]
+PLAIN = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "TERM": "dumb", "COLUMNS": "80"}
 TIMEOUT_S = 150
 """The demo takes about half a minute; a busy machine several times as long."""
 

@@ -142,7 +142,7 @@ class Kafka:
         if (self._data / "meta.properties").exists():
             return
         cluster = urlsafe_b64encode(uuid.UUID(bytes=secrets.token_bytes(16)).bytes).decode("ascii").rstrip("=")
-        arguments = ["format", "--cluster-id", cluster, "--config", str(self._properties)]
+        arguments = ["format", f"--cluster-id={cluster}", "--config", str(self._properties)]  # it may begin with "-"
         with self._log.open("wb") as output:
             child = self._java("kafka.tools.StorageTool", arguments, output)
             try:

@@ -1,0 +1,213 @@
+"""Messages to rows of facts, or the reason of refusal.
+
+Touchpoints are the flood, so they take a short way: one pass by pydantic's compiled core into plain dicts. What that
+pass does not take is read again by the full contract, whose error names the field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Final, NamedTuple, NotRequired, TypeVar
+
+import orjson
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from typing_extensions import TypedDict
+
+from services.attribution.domain import identity
+from shared import program
+from shared.errors import Fault, Invalid
+from shared.events.base import MAX_ID, MAX_TEXT, Contract
+from shared.events.deal import DealObserved, Stage
+from shared.events.program import ProgramActivated
+from shared.events.touchpoint import TouchpointRecorded
+
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2200  # both as `shared.events.base.Instant`, checked here without a Python call per field
+_ESCAPED_NUL: Final = b"\\u0000"
+_DIGEST_BYTES: Final = 16  # 2^64 bodies under one natural key before two are likely to look alike
+
+_Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, strip_whitespace=True)]
+
+
+class _Account(TypedDict):
+    domain: NotRequired[_Id | None]
+    crm: NotRequired[_Id]
+    crm_id: NotRequired[_Id | None]
+    name: NotRequired[_Id | None]
+
+
+_Text = Annotated[str, StringConstraints(max_length=MAX_TEXT)]
+
+
+class _Touchpoint(TypedDict):
+    source: _Id
+    id: _Id
+    partner: _Id
+    account: _Account
+    activity: _Id
+    occurred_at: str
+    received_at: str
+    evidence: NotRequired[_Text | None]
+    details: NotRequired[dict[_Id, _Text]]
+
+
+_Fact = TypeVar("_Fact", bound=Contract)
+_read_touchpoint = TypeAdapter(_Touchpoint).validator.validate_json
+
+
+class TouchRow(NamedTuple):
+    """A row of `touchpoint`, in the order of its columns."""
+
+    source: str
+    id: str
+    partner: str
+    activity: str
+    occurred_at: datetime
+    received_at: datetime
+    crm_key: str | None
+    domain_key: str | None
+    account_name: str | None
+    evidence: str | None
+    details: str | None
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DealVersion:
+    """A deal snapshot as it is stored. `keys` are its strong keys, or its own key when it has none."""
+
+    source: str
+    id: str
+    version: int
+    stage: Stage
+    name: str | None
+    amount_minor: int | None
+    currency: str | None
+    closed_at: datetime | None
+    keyed: bool
+    keys: tuple[str, ...]
+    body: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramVersion:
+    """A program version as it is stored; its document has been parsed once and is valid."""
+
+    program: str
+    version: int
+    effective_from: date
+    document: str
+    received_at: datetime
+    fingerprint: bytes
+
+
+def touchpoint(value: bytes) -> TouchRow:
+    """The row of a `touchpoint.recorded`; raises `Invalid` naming each field at fault."""
+    try:
+        fact = _read_touchpoint(value)
+        occurred_at, received_at = _instant(fact["occurred_at"]), _instant(fact["received_at"])
+    except ValueError:  # pydantic's ValidationError is one
+        return _touchpoint_by_contract(value)
+    if _ESCAPED_NUL in value:
+        return _touchpoint_by_contract(value)
+    account = fact["account"]
+    domain, name, details = account.get("domain"), account.get("name"), fact.get("details")
+    crm_key = identity.crm_key(account.get("crm"), account.get("crm_id"))
+    partner, activity, evidence = fact["partner"], fact["activity"], fact.get("evidence")
+    body = (partner, activity, occurred_at, crm_key, domain, name, evidence, details or None)
+    return TouchRow(
+        fact["source"], fact["id"], partner, activity, occurred_at, received_at, crm_key, identity.domain_key(domain),
+        name, evidence, orjson.dumps(details).decode() if details else None, _fingerprint(body),
+    )  # fmt: skip
+
+
+def _instant(text: str) -> datetime:
+    """A plain ISO 8601 instant in UTC; ValueError for anything the contract should look at."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None or not _FIRST_YEAR < instant.year < _LAST_YEAR:
+        raise ValueError(text)
+    return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+
+
+def _touchpoint_by_contract(value: bytes) -> TouchRow:
+    """The same by the full contract, which takes other spellings of an instant and names the field at fault."""
+    fact = _checked(TouchpointRecorded, value)
+    account, details = fact.account, fact.details or None
+    crm_key = identity.crm_key(account.crm, account.crm_id)
+    body = (
+        fact.partner, fact.activity, fact.occurred_at, crm_key, account.domain, account.name, fact.evidence, details,
+    )  # fmt: skip
+    return TouchRow(
+        fact.source, fact.id, fact.partner, fact.activity, fact.occurred_at, fact.received_at, crm_key,
+        identity.domain_key(account.domain), account.name, fact.evidence,
+        orjson.dumps(details).decode() if details else None, _fingerprint(body),
+    )  # fmt: skip
+
+
+def deal(value: bytes) -> DealVersion:
+    """The row of a `deal.observed`; raises `Invalid` naming each field at fault."""
+    fact = _checked(DealObserved, value)
+    if fact.stage is Stage.WON:
+        missing = [name for name in ("amount", "closed_at") if getattr(fact, name) is None]
+        if missing:
+            raise Invalid(*(Fault(name, "a won deal must have it") for name in missing))
+    strong = identity.strong_keys(fact.account)
+    account = fact.account.model_dump() if fact.account else None
+    amount = (fact.amount.minor, fact.amount.currency) if fact.amount else (None, None)  # 5.0 and 5.00 are one body
+    content = (account, fact.name, fact.stage, fact.kind, amount, fact.created_at, fact.closed_at, fact.milestones)
+    return DealVersion(
+        source=fact.source,
+        id=fact.id,
+        version=fact.version,
+        stage=fact.stage,
+        name=fact.name,
+        amount_minor=amount[0],
+        currency=amount[1],
+        closed_at=fact.closed_at,
+        keyed=bool(strong),
+        keys=strong or (identity.own_key(fact.source, fact.id),),
+        body=value.decode(),
+        fingerprint=_fingerprint(content),
+    )
+
+
+def program_version(value: bytes) -> ProgramVersion:
+    """The row of a `program.activated`, its document parsed; raises `Invalid` naming each field at fault."""
+    fact = _checked(ProgramActivated, value)
+    parsed = program.parse(fact.document)
+    if (parsed.program, parsed.version) != (fact.program, fact.version):
+        raise Invalid(Fault("document", "names another program or version than the event"))
+    document = orjson.dumps(fact.document, option=orjson.OPT_SORT_KEYS)
+    return ProgramVersion(
+        fact.program, fact.version, parsed.effective_from, document.decode(), fact.received_at,
+        _fingerprint(document.decode()),
+    )  # fmt: skip
+
+
+def _checked(contract: type[_Fact], value: bytes) -> _Fact:
+    try:
+        return contract.model_validate_json(value)
+    except ValidationError as error:
+        faults = (Fault(".".join(map(str, item["loc"])) or "message", item["msg"]) for item in error.errors())
+        raise Invalid(*faults) from None
+
+
+def _fingerprint(body: object) -> bytes:
+    """What a repeat must equal. Canonical: instants in UTC, keys sorted."""
+    return hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=_DIGEST_BYTES).digest()
+
+
+def as_json(value: bytes) -> str:
+    """A message's body for keeping beside a conflict."""
+    return orjson.dumps(from_json(value)).decode()
+
+
+def program_document(text: str) -> Mapping[str, object]:
+    """A stored program document."""
+    loaded: Mapping[str, object] = orjson.loads(text)
+    return loaded

@@ -1,0 +1,165 @@
+"""Attribution on a real database, driven as the kit drives it: batches of messages in, dirty accounts out."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import httpx
+
+from services.attribution import api, credit_store, handler, reconcile
+from shared import access, telemetry
+from shared.database import Database
+from shared.events import credit, deal, program, touchpoint
+from shared.message import Message, Refused
+from shared.reconcile import HEAVY, LIGHT, Context
+from shared.service import Parts
+
+CLOSE = datetime(2026, 3, 31, 12, tzinfo=UTC)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+JSON = dict[str, Any]
+
+
+def touch(name: str, partner: str = "ada", *, days: float = 10, late: float | None = None, **fields: object) -> JSON:
+    """A touchpoint `days` before the close, reported the same day or `late` days after the close."""
+    occurred = CLOSE - timedelta(days=days)
+    received = occurred if late is None else CLOSE + timedelta(days=late)
+    body = {
+        "source": "portal", "id": name, "partner": partner, "account": {"domain": "acme.example"}, "activity": "demo",
+        "occurred_at": occurred.isoformat(), "received_at": received.isoformat(),
+    }  # fmt: skip
+    return body | fields
+
+
+def won(name: str = "D-1", version: int = 1, amount: str = "1000.00", **fields: object) -> JSON:
+    """A deal won at `CLOSE`."""
+    body = {
+        "source": "crm", "id": name, "version": version, "account": {"domain": "acme.example", "crm_id": "A-1"},
+        "name": "Acme first order", "stage": "won", "amount": {"amount": amount, "currency": "USD"},
+        "closed_at": CLOSE.isoformat(), "observed_at": NOW.isoformat(),
+    }  # fmt: skip
+    return body | fields
+
+
+def activated(version: int = 1, *, effective_from: str = "2026-01-01", **attribution: object) -> JSON:
+    """A program version: position 40/20/40 unless told otherwise."""
+    model = {"kind": "position", "first": "40%", "middle": "20%", "last": "40%"}
+    document = {
+        "program": "influence", "version": version, "effective_from": effective_from, "currency": "USD",
+        "activities": {
+            "demo": {"means": "A demonstration.", "weight": 2}, "course": {"means": "A course.", "weight": 1},
+            "delivery": {"means": "After the decision.", "weight": 0},
+        },
+        "attribution": {"model": model} | attribution,
+        "compensation": {"plans": {"influence": {"rate": {"silver": "5%"}}}}, "tiers": {"silver": {}},
+    }  # fmt: skip
+    return {"program": "influence", "version": version, "document": document, "received_at": NOW.isoformat()}
+
+
+_KINDS = {
+    "occurred_at": (touchpoint.TOPIC, touchpoint.RECORDED),
+    "stage": (deal.TOPIC, deal.OBSERVED),
+    "document": (program.TOPIC, program.ACTIVATED),
+}
+
+
+def message(body: JSON | bytes, topic: str | None = None, kind: str | None = None) -> Message:
+    """The Kafka message of a fact; its type is told from its fields."""
+    if isinstance(body, bytes):
+        assert topic is not None
+        return Message(topic, 0, 0, None, kind, body, None, ())
+    found_topic, found_kind = next(names for field_name, names in _KINDS.items() if field_name in body)
+    return Message(found_topic, 0, 0, None, kind or found_kind, json.dumps(body).encode(), None, ())
+
+
+@dataclass
+class Attribution:
+    """The handler and the reconciler over one database."""
+
+    database: Database
+    facts: handler.Facts = field(default_factory=handler.Facts)
+    programs: credit_store.Programs = field(default_factory=credit_store.Programs)
+
+    def __post_init__(self) -> None:
+        self.work = reconcile.Credit(self.programs)
+
+    async def store(self, *bodies: JSON | Message) -> Sequence[Refused]:
+        """Store facts in one batch."""
+        messages = [body if isinstance(body, Message) else message(body) for body in bodies]
+        async with self.database.transaction() as connection:
+            return await self.facts.store(connection, messages)
+
+    async def dirty(self, lane: int = LIGHT) -> list[str]:
+        rows = await self.database.pool.fetch("SELECT DISTINCT key FROM attribution.dirty WHERE lane = $1", lane)
+        return [row["key"] for row in rows]
+
+    async def settle(self) -> int:
+        """Reconcile all that is marked, the heavy lane last; returns how many revisions were written."""
+        changed = 0
+        for lane in (LIGHT, HEAVY):
+            keys = await self.dirty(lane)
+            if not keys:
+                continue
+            async with self.database.transaction() as connection:
+                await connection.execute(
+                    "DELETE FROM attribution.dirty WHERE key = ANY($1::text[]) AND lane <= $2", keys, lane
+                )
+                outcome = await self.work(connection, keys, Context(NOW, lane, None))
+                await connection.executemany(
+                    "INSERT INTO attribution.dirty (key, lane) VALUES ($1, 1)", [(key,) for key in outcome.deferred]
+                )
+                changed += outcome.changed
+        return changed
+
+    async def tell(self, *bodies: JSON) -> int:
+        """Store facts and settle."""
+        assert not await self.store(*bodies)
+        return await self.settle()
+
+    @asynccontextmanager
+    async def client(self, *scopes: str, partner: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+        """The API as a caller with these scopes sees it."""
+        async with self.database.transaction() as connection:
+            _, token = await access.create_key(
+                connection, name="test", source="test", scopes=list(scopes) or ["attribution:read"], partner=partner
+            )
+        parts = Parts(self.database, telemetry.Metrics(), lambda: NOW, asyncio.Event(), self.database.faults)
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(api.create_app(parts, self.programs)),
+            base_url="http://attribution/attribution/v1", headers={"Authorization": f"Bearer {token}"},
+        ) as client:  # fmt: skip
+            yield client
+
+    async def snapshots(self) -> dict[str, JSON]:
+        """The newest credit of each deal, as published."""
+        rows = await self.database.pool.fetch(
+            "SELECT DISTINCT ON (source, deal_id) deal_id, snapshot FROM attribution.credit "
+            "ORDER BY source, deal_id, revision DESC"
+        )
+        return {row["deal_id"]: json.loads(row["snapshot"]) for row in rows}
+
+    async def amounts(self, name: str = "D-1") -> Mapping[str, str]:
+        """Amount by partner of a deal's newest credit."""
+        snapshot = (await self.snapshots())[name]
+        return {share["partner"]: share["amount"]["amount"] for share in snapshot["shares"]}
+
+    async def causes(self, name: str = "D-1") -> list[str]:
+        rows = await self.database.pool.fetch(
+            "SELECT cause FROM attribution.credit WHERE deal_id = $1 ORDER BY revision", name
+        )
+        return [row["cause"] for row in rows]
+
+    async def events(self) -> list[credit.CreditDecided]:
+        """All published credit, read through the contract."""
+        rows: Iterable[asyncpg.Record] = await self.database.pool.fetch(
+            "SELECT data FROM attribution.outbox WHERE topic = $1 ORDER BY id", credit.TOPIC
+        )
+        return [credit.CreditDecided.model_validate_json(row["data"]) for row in rows]
+
+    async def count(self, table: str) -> int:
+        number: int = await self.database.pool.fetchval(f"SELECT count(*) FROM attribution.{table}")
+        return number
