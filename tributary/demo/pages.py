@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
@@ -114,7 +117,7 @@ def books(console: Console, proof: Proof, look: Look) -> None:
     console.print()
     show.indented(console, show.verification(proof.report, look))
     console.print()
-    won = f"credited and unattributed are together what the CRM says was won: {figure(proof.won)}"
+    won = f"credited and unattributed sum to what the CRM says was won, {figure(proof.won)}"
     verdicts = (
         (proof.balanced, "debits and credits sum to zero"),
         (proof.verified, "every balance and every earning was computed again, and is the same"),
@@ -156,10 +159,19 @@ def taken(console: Console, seconds: float) -> None:
 def onwards(console: Console, where: Place) -> None:
     """Where to go on from here, when all is stopped."""
     keep = f" --data {where.folder}" if where.kept else ""
+    command = _command()
     console.print()
-    console.print(f"  again, and keep it running   tributary demo --keep-running{keep}", soft_wrap=True, markup=False)
-    console.print("  start with your own          tributary up")
+    console.print(f"  again, and keep it running   {command} demo --keep-running{keep}", soft_wrap=True, markup=False)
+    console.print(f"  start with your own          {command} up", soft_wrap=True, markup=False)
     console.print()
+
+
+def _command() -> str:
+    """How this very command is called from here: by its name where the shell finds it, else by its path."""
+    if shutil.which("tributary"):
+        return "tributary"
+    own, here = Path(sys.argv[0]).absolute(), Path.cwd()
+    return str(own.relative_to(here) if own.is_relative_to(here) else own)
 
 
 def addresses(console: Console, system: System, where: Place) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from tributary.demo.look import Look
@@ -43,7 +43,7 @@ class Steps:
         """Show `text` while the block runs, with a bar if there is a `total`; then `Step.done` and the time it took."""
         spinner = "dots" if self._look.unicode else "line"
         columns = [SpinnerColumn(spinner), TextColumn("{task.description}")]
-        bar = [BarColumn(bar_width=28), MofNCompleteColumn()] if total else []
+        bar = [BarColumn(bar_width=28), MofNCompleteColumn()] if total else [TimeElapsedColumn()]
         begin = time.perf_counter()
         with Progress(
             *columns, *bar, console=self._console, transient=True, disable=not self._console.is_interactive

@@ -16,7 +16,7 @@ from typing import Any, Final, TextIO, TypeVar
 from rich.console import Console
 
 from examples import northwind
-from tributary import runner
+from tributary import processes, runner
 from tributary.demo import api, load, pages, place, settle, show
 from tributary.demo.api import Api, DemoError, Json
 from tributary.demo.load import CRM, Senders
@@ -28,6 +28,8 @@ from tributary.demo.show import Names
 from tributary.runner import System
 
 LATE_ID: Final = "late-"
+DEATH_NOTICE_S: Final = 0.5
+"""A request that got no answer may be the first sign of a death, which is noticed within 50 ms."""
 STARTING: Final = "starting PostgreSQL, Kafka and the three services"
 T = TypeVar("T")
 
@@ -72,7 +74,10 @@ async def guide(console: Console, where: Place, *, keep_running: bool) -> bool:
     async with AsyncExitStack() as stack:
         system = await _start(stack, steps, where)
         doors = await stack.enter_async_context(api.opened(system))
-        verified = await _while_alive(system, Tour(console, look, steps, doors, system, where).run())
+        try:
+            verified = await _while_alive(system, Tour(console, look, steps, doors, system, where).run())
+        except DemoError as error:  # the log may be in a folder that is about to be removed
+            raise DemoError(f"{error}\nThe end of the log:\n{processes.log_tail(where.log)}") from error
         pages.taken(console, time.perf_counter() - begin)
         if keep_running:
             pages.addresses(console, system, where)
@@ -169,14 +174,16 @@ class Tour:
 
 
 async def _while_alive(system: System, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`; DemoError when a part of the system dies before."""
+    """The result of `work`; DemoError with the end of the log when it fails, or when a part of the system dies."""
     death = asyncio.create_task(system.first_death())
     task = asyncio.create_task(work)
     try:
         await asyncio.wait({death, task}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise DemoError(f"a part of the system ended: {death.result()}")
+        if task.done() and task.exception() is not None:
+            await asyncio.wait({death}, timeout=DEATH_NOTICE_S)
+        if death.done():
+            raise DemoError(f"a part of the system ended: {death.result()}")
+        return task.result()
     finally:
         death.cancel()
         task.cancel()

@@ -1,0 +1,1 @@
+"""The example vendor, Northwind Instruments: its program, and a made-up year of partners, deals and touchpoints."""
