@@ -6,10 +6,11 @@ must be seen as one. The log is also what the attribution database can be rebuil
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 
 from shared.errors import TributaryError
 from shared.events import credit, deal, directory, program, touchpoint
@@ -26,6 +27,9 @@ PARTITIONS: Final = {
 }
 _FOREVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 _EXISTS: Final = TopicAlreadyExistsError.errno
+_COORDINATOR_PATIENCE_S: Final = 30.0
+"""A new broker makes its topic of group offsets at the first question for it, which takes it about a second."""
+_COORDINATOR_POLL_S: Final = 0.1
 
 
 async def create_topics(bootstrap: str, *, replication: int = 1) -> None:
@@ -38,5 +42,18 @@ async def create_topics(bootstrap: str, *, replication: int = 1) -> None:
         for name, code, *_ in answer.topic_errors:
             if code not in {0, _EXISTS}:
                 raise TributaryError(f"Kafka refused to create the topic {name}: {for_code(code).__name__}")
+        await _await_coordinator(admin)
     finally:
         await admin.close()
+
+
+async def _await_coordinator(admin: AIOKafkaAdminClient) -> None:
+    """Let a new broker get ready for consumer groups, so that the first consumers do not meet (and log) refusals."""
+    async with asyncio.timeout(_COORDINATOR_PATIENCE_S):
+        while True:
+            try:
+                await admin.find_coordinator("tributary")
+            except GroupCoordinatorNotAvailableError:
+                await asyncio.sleep(_COORDINATOR_POLL_S)
+            else:
+                return

@@ -8,11 +8,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from aiokafka.errors import KafkaError
-from alembic.util import CommandError
-from sqlalchemy.exc import SQLAlchemyError
 
 from shared import access, topics
-from tributary import migrate, processes
+from tributary import processes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,13 +27,12 @@ async def prepare(database_url: str, kafka: str, key_file: Path) -> str:
 
 async def bring_up_to_date(database_url: str, kafka: str) -> None:
     """Run every migration and create the missing topics. Raises EngineError when an engine refuses or is away."""
-    try:
-        await asyncio.to_thread(migrate.upgrade_all, database_url)  # Alembic runs an event loop of its own
-    except (OSError, asyncpg.PostgresError, SQLAlchemyError, CommandError) as error:
-        raise processes.EngineError(f"PostgreSQL cannot be brought up to date: {error}") from error
+    from tributary import migrate  # noqa: PLC0415  Alembic takes a second to import, which other commands need not wait
+
+    await asyncio.to_thread(migrate.upgrade_all, database_url)  # Alembic runs an event loop of its own
     try:
         await topics.create_topics(kafka)
-    except KafkaError as error:
+    except (KafkaError, TimeoutError) as error:
         raise processes.EngineError(f"Kafka's topics cannot be created: {error}") from error
 
 
