@@ -6,25 +6,47 @@ The parts wake each other with in-process events after each commit; polling is o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import structlog
+import uvloop
+from aiokafka.errors import KafkaConnectionError
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from shared import reconcile, runtime, telemetry
 from shared.consume import Consumer, Handler
 from shared.database import Database
+from shared.errors import TributaryError
 from shared.kafka import Producer
 from shared.reconcile import Reconciler, Work
 from shared.relay import Relay
 from shared.settings import ServiceSettings
 
+AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
+
 
 def utc_now() -> datetime:
     """The clock of the running service; everything below takes it, or its time, as an argument."""
     return datetime.now(UTC)
+
+
+def main(name: str, kind: type[AnySettings], run: Callable[[AnySettings], Coroutine[None, None, None]]) -> None:
+    """Run a service's process. What keeps it from starting ends it with one plain line.
+
+    The line shows no setting's value, for it may be a secret.
+    """
+    try:
+        uvloop.run(run(kind.load()))
+    except ValidationError as error:
+        faults = (f"TRIBUTARY_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+        sys.exit(f"{name} cannot start: " + "; ".join(faults))
+    except (TributaryError, KafkaConnectionError, OSError) as error:
+        sys.exit(f"{name} cannot start: {error}")
 
 
 @dataclass(frozen=True, slots=True)

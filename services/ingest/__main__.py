@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 import structlog
-import uvloop
-from pydantic import ValidationError
 
 from services.ingest import api
 from services.ingest.catalogue import Catalogue
 from services.ingest.settings import Settings
-from shared import runtime, telemetry
+from shared import runtime, service, telemetry
 from shared.database import Database
-from shared.errors import TributaryError
 from shared.kafka import Producer
-from shared.service import utc_now
 
 
 async def run(settings: Settings) -> None:
@@ -30,7 +24,7 @@ async def run(settings: Settings) -> None:
     async def ready() -> list[str]:
         return [*catalogue.faults(), *await database.faults()]
 
-    ingest = api.Ingest(producer, catalogue, secrets, utc_now)
+    ingest = api.Ingest(producer, catalogue, secrets, service.utc_now)
     app = api.create_app(ingest, key_pool=database.pool, ready=ready, metrics=telemetry.Metrics())
     structlog.get_logger().info("service.started", port=settings.ingest_port)
     try:
@@ -40,16 +34,5 @@ async def run(settings: Settings) -> None:
         await database.close()
 
 
-def main() -> None:
-    """Run the process; a wrong setting ends it with one plain line that shows no value, for it may be a secret."""
-    try:
-        uvloop.run(run(Settings.load()))
-    except ValidationError as error:
-        faults = (f"TRIBUTARY_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
-        sys.exit("ingest cannot start: " + "; ".join(faults))
-    except TributaryError as error:
-        sys.exit(f"ingest cannot start: {error}")
-
-
 if __name__ == "__main__":
-    main()
+    service.main("ingest", Settings, run)
