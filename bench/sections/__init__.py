@@ -1,0 +1,1 @@
+"""One module per section: `run(stage)` measures and returns figures. Each can be run alone."""
