@@ -58,6 +58,7 @@ class Consumer:
         self._limit = dead_letters.RefusalLimit()
         self._log = structlog.get_logger()
         self._turned_at = time.monotonic()
+        self._lag: dict[TopicPartition, int] = {}
         self._client = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, group_id=f"tributary-{schema}", auto_offset_reset="none",
             enable_auto_commit=False, session_timeout_ms=SESSION_TIMEOUT_MS, rebalance_timeout_ms=SESSION_TIMEOUT_MS,
@@ -69,6 +70,10 @@ class Consumer:
         """Why this consumer is not working; empty when it is."""
         silent = time.monotonic() - self._turned_at
         return [f"consumer: no poll for {silent:.0f} s"] if silent > STALLED_AFTER_S else []
+
+    def is_behind(self) -> bool:
+        """Whether more than a batch of messages is known to wait in the log."""
+        return sum(self._lag.values()) > self._batch
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until stopped; every error that is neither refused nor transient is raised."""
@@ -96,11 +101,9 @@ class Consumer:
             span.set_attribute("messaging.system", "kafka")
             span.set_attribute("messaging.batch.message_count", len(messages))
             await self._store_with_retry(messages, stop)
-        for place in records:
-            highwater = self._client.highwater(place)
-            if highwater is not None:
-                behind = highwater - records[place][-1].offset - 1
-                self._metrics.lag.labels(place.topic, place.partition).set(behind)
+        for place, batch in records.items():
+            self._lag[place] = max(0, (self._client.highwater(place) or 0) - batch[-1].offset - 1)
+            self._metrics.lag.labels(place.topic, place.partition).set(self._lag[place])
 
     async def _store_with_retry(self, messages: Sequence[Message], stop: asyncio.Event) -> None:
         """Store the batch, again after transient failures; a commit of unknown outcome is read back."""

@@ -8,6 +8,7 @@ a fact that arrives meanwhile has a mark of its own and brings the key back. One
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,15 +23,17 @@ POLL_S: Final = 1.0
 """The safety net beneath the wake-up event: marks left by another process are found within a second."""
 BUSY_S: Final = 0.02
 """When all marked keys are in another worker's hands, look again after this long."""
+HOLD_S: Final = 2.0
+"""How long reconciliation waits at most while a backlog is read: what is still in the log would change the result,
+and larger batches cost less per key. Behind a backlog two seconds are no delay that anybody notices."""
+HOLD_POLL_S: Final = 0.02
 LIGHT: Final = 0
 HEAVY: Final = 1
 """Lane of keys with so many facts that they would hold up the others; handled one at a time, beside the light lane."""
 
 _MARKED: Final = """
-SELECT DISTINCT key FROM (SELECT key FROM {schema}.dirty WHERE lane = $1 ORDER BY id LIMIT $2) AS oldest
-"""
-_LOCKED: Final = """
-SELECT key FROM unnest($1::text[]) AS wanted (key) WHERE pg_try_advisory_xact_lock(hashtextextended($2 || key, 0))
+SELECT key, pg_try_advisory_xact_lock(hashtextextended($3 || key, 0)) AS taken
+FROM (SELECT DISTINCT key FROM (SELECT key FROM {schema}.dirty WHERE lane = $1 ORDER BY id LIMIT $2) AS oldest) AS keys
 """
 _MARKS: Final = "SELECT id, traceparent FROM {schema}.dirty WHERE key = ANY($1::text[]) AND lane <= $2"
 _CLEAR: Final = "DELETE FROM {schema}.dirty WHERE id = ANY($1::bigint[])"
@@ -64,7 +67,7 @@ class Reconciler:
     def __init__(
         self, *, schema: str, work: Work, database: database.Database, wake: asyncio.Event, relay_wake: asyncio.Event,
         metrics: telemetry.Metrics, clock: Callable[[], datetime], batch: int, lane: int = LIGHT,
-        heavy_wake: asyncio.Event | None = None,
+        heavy_wake: asyncio.Event | None = None, is_behind: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._schema = schema
         self._work = work
@@ -76,6 +79,7 @@ class Reconciler:
         self._clock = clock
         self._batch = batch if lane == LIGHT else 1
         self._lane = lane
+        self._is_behind = is_behind
         self._log = structlog.get_logger()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -94,16 +98,21 @@ class Reconciler:
                 continue
             failures = retry.delays()
             if handled == 0:
+                await self._hold(stop)
                 await retry.pause(BUSY_S if marked else POLL_S, stop, *([] if marked else [self._wake]))
+
+    async def _hold(self, stop: asyncio.Event) -> None:
+        """Between rounds, let a backlog be read first, up to `HOLD_S`."""
+        until = time.monotonic() + HOLD_S
+        while self._is_behind() and time.monotonic() < until and not stop.is_set():
+            await retry.pause(HOLD_POLL_S, stop)
 
     async def turn(self) -> tuple[int, int]:
         """Handle one batch; returns how many keys were handled, and how many were found marked."""
         async with self._database.transaction() as connection:
-            marked = await connection.fetch(_MARKED.format(schema=self._schema), self._lane, self._batch)
-            locked = (
-                await connection.fetch(_LOCKED, [row["key"] for row in marked], f"{self._schema}:") if marked else []
-            )
-            keys = [row["key"] for row in locked]
+            statement = _MARKED.format(schema=self._schema)
+            marked = await connection.fetch(statement, self._lane, self._batch, f"{self._schema}:")
+            keys = [row["key"] for row in marked if row["taken"]]
             if not keys:
                 return 0, len(marked)
             marks = await connection.fetch(_MARKS.format(schema=self._schema), keys, self._lane)

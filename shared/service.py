@@ -81,6 +81,7 @@ async def run(
         return Reconciler(
             schema=schema, work=work, database=database, wake=own_wake, relay_wake=relay_wake, metrics=metrics,
             clock=utc_now, batch=settings.batch_keys, lane=number, heavy_wake=heavy_wake,
+            is_behind=consumer.is_behind,
         )  # fmt: skip
 
     async def ready() -> list[str]:

@@ -30,7 +30,7 @@ class ServiceSettings(BaseSettings):
     )
     database_connections: int = Field(default=8, ge=4, le=100, description="Connections of one process at most")
     batch_messages: int = Field(default=2_000, ge=1, le=10_000, description="Kafka messages per transaction at most")
-    batch_keys: int = Field(default=500, ge=1, le=5_000, description="Keys reconciled per transaction at most")
+    batch_keys: int = Field(default=1_000, ge=1, le=5_000, description="Keys reconciled per transaction at most")
 
     @property
     def dsn(self) -> str:

@@ -24,9 +24,6 @@ from shared.events.deal import Stage
 FETCH_ROWS: Final = 5_000
 """Touchpoints fetched at a time: a few megabytes, and a few milliseconds of the event loop."""
 
-_PLANS: Final = """
-SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true)
-"""
 _CANDIDATE: Final = """
 SELECT d.account_id, d.source, d.deal_id, d.stage, d.name, d.amount_minor, d.currency, d.closed_at, d.keyed,
        s.revision, s.status, s.digest, s.amount_minor AS standing_minor, s.currency AS standing_currency, s.program,
@@ -118,11 +115,6 @@ class Programs:
             self._parsed = known | added
             self._rules = Rules(self._parsed.values())
         return self._rules
-
-
-async def plan_for_values(connection: asyncpg.Connection) -> None:
-    """Plan each statement of this transaction anew, by index: a plan made on empty tables would scan full ones."""
-    await connection.execute(_PLANS)
 
 
 async def candidates(connection: asyncpg.Connection, accounts: Sequence[int]) -> dict[int, list[Candidate]]:

@@ -98,7 +98,6 @@ class Loader:
             self._pool.acquire() as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            await credit_store.plan_for_values(connection)
             yield connection
 
     async def deal(self, source: str, deal_id: str) -> DealPage | None:

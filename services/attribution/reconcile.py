@@ -43,7 +43,6 @@ class Credit:
 
     async def __call__(self, connection: asyncpg.Connection, marked: Sequence[str], context: Context) -> Outcome:
         """Bring the credit of the marked accounts' deals to its target. Never commits."""
-        await credit_store.plan_for_values(connection)
         candidates = await credit_store.candidates(connection, [int(key) for key in marked])
         if not candidates:
             return Outcome(0)

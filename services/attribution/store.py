@@ -15,14 +15,8 @@ import asyncpg
 
 from services.attribution.domain.parse import DealVersion, ProgramVersion, TouchRow
 
-_BEGIN: Final = """
-SELECT {lock}(hashtextextended('attribution:facts', 0)),
-       set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true)
-"""
-# A plan made while the tables were empty would be kept and scan them when they are full, before statistics exist.
-# All our hot statements look rows up by key, so an index is always the right way.
-_TOGETHER: Final = _BEGIN.format(lock="pg_advisory_xact_lock_shared")
-_ALONE: Final = _BEGIN.format(lock="pg_advisory_xact_lock")
+_TOGETHER: Final = "SELECT pg_advisory_xact_lock_shared(hashtextextended('attribution:facts', 0))"
+_ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('attribution:facts', 0))"
 _SAVE_TOUCHPOINTS: Final = """
 INSERT INTO attribution.touchpoint (source, id, partner, activity, occurred_at, received_at, crm_key, domain_key,
     account_name, evidence, details, fingerprint)
