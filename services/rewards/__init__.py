@@ -1,0 +1,1 @@
+"""What is credit worth, and what is owed? Compensation plans, the double-entry ledger, and the books."""

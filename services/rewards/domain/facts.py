@@ -1,0 +1,119 @@
+"""From message bytes to facts that can be trusted: shape, sums and names are checked here and nowhere later.
+
+A fact's fingerprint leaves out when it was sent: a repeat is the same fact, another content under the same natural key
+is a conflict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import orjson
+from pydantic import ValidationError
+
+from shared import program
+from shared.errors import Fault, Invalid
+from shared.events.base import Contract, Id, Money, Text
+from shared.events.credit import CreditDecided, Status
+from shared.events.directory import PartnerUpserted
+from shared.events.program import ProgramActivated
+
+E = TypeVar("E", bound=Contract)
+
+_VOLATILE = {"decided_at", "received_at", "cause"}
+
+
+class PaidShare(Contract):
+    """A share of `credit.decided` as far as money depends on it; its touchpoints are shown as they came."""
+
+    partner: Id
+    share: Text
+    amount: Money
+    touchpoint_count: int
+
+
+class PaidCredit(CreditDecided):
+    """`credit.decided` without a look at each touchpoint: there may be a hundred behind one amount."""
+
+    shares: tuple[PaidShare, ...] = ()  # type: ignore[assignment]  # a share with fewer fields is all we read
+
+
+@dataclass(frozen=True, slots=True)
+class Fact(Generic[E]):
+    """A checked event, its fingerprint, and its JSON as it came."""
+
+    event: E
+    fingerprint: bytes
+    body: str
+
+
+def credit(value: bytes) -> Fact[PaidCredit]:
+    """A `credit.decided`; raises `Invalid` also when shares and the unattributed rest do not make up the amount."""
+    fact = _parse(PaidCredit, value)
+    _refuse(_credit_faults(fact.event))
+    return fact
+
+
+def partner(value: bytes) -> Fact[PartnerUpserted]:
+    """A `partner.upserted`; raises `Invalid` naming each field at fault."""
+    return _parse(PartnerUpserted, value)
+
+
+def activation(value: bytes) -> Fact[ProgramActivated]:
+    """A `program.activated` whose document is a valid program of that name and version; raises `Invalid`."""
+    fact = _parse(ProgramActivated, value)
+    typed = program.parse(fact.event.document)
+    _refuse(
+        Fault(f"document.{name}", f"is {inside!r}, but the event says {outside!r}")
+        for name, inside, outside in (
+            ("program", typed.program, fact.event.program),
+            ("version", typed.version, fact.event.version),
+        )
+        if inside != outside
+    )
+    return fact
+
+
+def _parse(kind: type[E], value: bytes) -> Fact[E]:
+    try:
+        document = orjson.loads(value)
+        event = kind.model_validate(document)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(Fault("message", f"invalid JSON: {error}")) from None
+    except ValidationError as error:
+        faults = (Fault(".".join(map(str, item["loc"])) or "message", item["msg"]) for item in error.errors())
+        raise Invalid(*faults) from None
+    lasting = {name: document[name] for name in document.keys() - _VOLATILE}
+    fingerprint = hashlib.sha256(orjson.dumps(lasting, option=orjson.OPT_SORT_KEYS)).digest()
+    return Fact(event, fingerprint, value.decode())
+
+
+def _refuse(faults: Iterator[Fault]) -> None:
+    found = tuple(faults)
+    if found:
+        raise Invalid(*found)
+
+
+def _credit_faults(event: PaidCredit) -> Iterator[Fault]:
+    if event.status is not Status.CREDITED:
+        if event.shares:
+            yield Fault("shares", f"must be empty when the status is {event.status}")
+        return
+    for name in ("governed_on", "program", "program_version", "amount", "unattributed"):
+        if getattr(event, name) is None:
+            yield Fault(name, "is missing, but the deal is credited")
+    if event.amount is None or event.unattributed is None:
+        return
+    seen: set[str] = set()
+    for index, share in enumerate(event.shares):
+        if share.partner in seen:
+            yield Fault(f"shares[{index}].partner", f"{share.partner!r} has a share already")
+        if share.amount.currency != event.amount.currency:
+            yield Fault(f"shares[{index}].amount.currency", f"must be {event.amount.currency}, the deal's")
+        seen.add(share.partner)
+    total = sum(share.amount.minor for share in event.shares) + event.unattributed.minor
+    if total != event.amount.minor or event.unattributed.currency != event.amount.currency:
+        yield Fault("amount", "must equal the sum of the shares and the unattributed rest, in one currency")

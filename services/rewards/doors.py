@@ -1,0 +1,99 @@
+"""What the rewards endpoints share: who may ask for whom, which days, which page, and one snapshot per request."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.rewards import queries
+from services.rewards.queries import Period
+from shared import http
+from shared.access import Caller
+from shared.database import Database
+from shared.errors import Fault
+
+Json = dict[str, Any]
+Day = Annotated[date, Query(ge=date(1970, 1, 1), le=date(2200, 12, 31))]
+First = Annotated[Day | None, Query(alias="from", description="First day of booking (UTC)")]
+Last = Annotated[Day | None, Query(alias="to", description="Last day of booking (UTC)")]
+Reader = Annotated[Caller, Depends(http.require("rewards:read"))]
+Paged = Annotated[http.Page, Depends(http.page)]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the endpoints share: the database, the clock, and one verification and one export at a time.
+
+    Both read whole tables for seconds or minutes; more of them at once would take the connections of everybody else.
+    """
+
+    database: Database
+    clock: Callable[[], datetime]
+    verifying: asyncio.Lock
+    exporting: asyncio.Lock
+
+
+async def shared_state(request: Request) -> State:
+    state: State = request.app.state.rewards
+    return state
+
+
+def refuse_if_busy(lock: asyncio.Lock, what: str) -> None:
+    """503 while another such request runs."""
+    if lock.locked():
+        headers = {"Retry-After": str(http.RETRY_AFTER_S)}
+        raise http.Problem(503, "Busy", f"{what} is running; repeat the request when it has ended.", headers=headers)
+
+
+async def reading(state: Annotated[State, Depends(shared_state)]) -> AsyncIterator[AsyncConnection]:
+    """A connection on which all selects of a request see the same snapshot."""
+    async with state.database.engine.connect() as plain:
+        connection = await plain.execution_options(isolation_level="REPEATABLE READ")
+        yield connection
+
+
+Shared = Annotated[State, Depends(shared_state)]
+Reading = Annotated[AsyncConnection, Depends(reading)]
+
+
+async def unbound(caller: Reader) -> None:
+    """403 for a key bound to a partner."""
+    if caller.partner is not None:
+        raise http.Problem(403, "Forbidden", "This needs an API key that is not bound to a partner.")
+
+
+async def known(connection: AsyncConnection, caller: Caller, partner: str) -> str:
+    """The partner's name; 404 when it is unknown or none of the caller's business."""
+    name = await queries.partner_name(connection, partner) if caller.may_act_for(partner) else None
+    if name is None:
+        raise http.Problem(404, "No such partner", f"There is no partner {partner!r}.")
+    return name
+
+
+def period(first: date | None, last: date | None) -> Period:
+    """The days from `first` to `last`; 422 when they are the wrong way round."""
+    if first and last and first > last:
+        raise http.Problem(422, "Invalid request", errors=[Fault("from", "must not be after `to`")])
+    return Period(first, last)
+
+
+def after(page: http.Page) -> int:
+    """The id behind which the page begins; a cursor of another list is refused."""
+    if page.after is None:
+        return 0
+    if len(page.after) != 1 or not re.fullmatch(r"[0-9]{1,18}", page.after[0]):
+        raise http.Problem(422, "Invalid request", errors=[Fault("cursor", "use `next` of the page before, unchanged")])
+    return int(page.after[0])
+
+
+def page(items: list[Json], page: http.Page, last_id: int | None) -> Json:
+    """A page of a list whose last item has this id; `next` leads to the one behind it, if there may be one."""
+    more = last_id is not None and len(items) == page.limit
+    return {"items": items, "next": http.encode_cursor(str(last_id)) if more else None}

@@ -1,0 +1,104 @@
+"""The checks of the books that SQL can make. Each gives one row: how much was examined, faults, the first fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+GUARDS: Final = (
+    ("account", "no_change"), ("account", "no_truncate"), ("balance", "no_change"), ("balance", "no_truncate"),
+    ("entry", "entry_check"), ("entry", "no_change"), ("entry", "no_truncate"),
+    ("journal", "journal_check"), ("journal", "no_change"), ("journal", "no_truncate"),
+    ("posting_key", "no_change"), ("posting_key", "no_truncate"),
+)  # fmt: skip
+"""The triggers that make the ledger append-only and balanced; each must exist and hold in replication mode too."""
+
+_GUARD_ROWS: Final = ", ".join(f"('{table}', '{trigger}')" for table, trigger in GUARDS)
+
+
+def _check(examined: str, faults: str) -> str:
+    """`examined`: a table to count. `faults`: a query of (place, fault), where `place` orders the faults."""
+    return f"""
+        SELECT (SELECT count(*) FROM rewards.{examined}) AS examined, count(*) AS faults,
+            (array_agg(fault ORDER BY place))[1] AS first
+        FROM ({faults}) AS f (place, fault)
+        """  # noqa: S608  both are the constants below
+
+
+CHECKS: Final[Mapping[str, str]] = {
+    "every journal balances per currency": _check("journal", """
+        SELECT journal_id, format('journal %s is off by %s minor units of %s', journal_id, sum(amount_minor), currency)
+        FROM rewards.entry GROUP BY journal_id, currency HAVING sum(amount_minor) <> 0"""),
+    "every journal has all its legs": _check("journal", """
+        SELECT j.journal_id, format('journal %s announces %s legs and has %s',
+            j.journal_id, j.leg_count, count(e.leg_no))
+        FROM rewards.journal j LEFT JOIN rewards.entry e USING (journal_id)
+        GROUP BY j.journal_id, j.leg_count HAVING count(e.leg_no) <> j.leg_count OR max(e.leg_no) <> j.leg_count"""),
+    "every leg has a journal and an account in its currency": _check("entry", """
+        SELECT e.journal_id, format('leg %s of journal %s has no journal or no such account', e.leg_no, e.journal_id)
+        FROM rewards.entry e LEFT JOIN rewards.journal j USING (journal_id)
+        LEFT JOIN rewards.account a ON a.account_id = e.account_id AND a.currency = e.currency
+        WHERE j.journal_id IS NULL OR a.account_id IS NULL"""),
+    "every balance is the sum of its legs": _check("account", """
+        SELECT a.account_id, format('account %s %s stands at %s, its legs sum to %s', a.code, a.currency,
+            coalesce(b.posted_minor::text, 'nothing'), coalesce(s.total, 0))
+        FROM rewards.account a LEFT JOIN rewards.balance b USING (account_id)
+        LEFT JOIN (SELECT account_id, sum(amount_minor) AS total FROM rewards.entry GROUP BY account_id) s
+            USING (account_id)
+        WHERE b.posted_minor IS DISTINCT FROM coalesce(s.total, 0)"""),
+    "every balance has counted its legs": _check("account", """
+        SELECT a.account_id, format('account %s %s is at version %s and has %s legs', a.code, a.currency,
+            coalesce(b.version::text, 'none'), coalesce(s.legs, 0))
+        FROM rewards.account a LEFT JOIN rewards.balance b USING (account_id)
+        LEFT JOIN (SELECT account_id, count(*) AS legs FROM rewards.entry GROUP BY account_id) s
+            USING (account_id)
+        WHERE b.version IS DISTINCT FROM coalesce(s.legs, 0)"""),
+    "running balances have no gap": _check("entry", """
+        SELECT (account_id, version), format(
+            'account %s: leg %s of journal %s says balance %s at version %s',
+            account_id, leg_no, journal_id, balance_after, version)
+        FROM (SELECT account_id, journal_id, leg_no, balance_after, account_version AS version,
+                row_number() OVER w AS nth, sum(amount_minor) OVER w AS running FROM rewards.entry
+            WINDOW w AS (PARTITION BY account_id ORDER BY account_version ROWS UNBOUNDED PRECEDING)) n
+        WHERE version <> nth OR balance_after <> running"""),
+    "every currency sums to zero": _check("balance", """
+        SELECT currency, format('%s is off by %s minor units', currency, sum(amount_minor))
+        FROM rewards.entry GROUP BY currency HAVING sum(amount_minor) <> 0"""),
+    "every posting key has its journal, and every journal one key": _check("posting_key", """
+        SELECT coalesce(k.journal_id, j.journal_id), CASE
+            WHEN j.journal_id IS NULL
+            THEN format('key %s names the missing journal %s', k.idempotency_key, k.journal_id)
+            ELSE format('journal %s has %s keys', j.journal_id, coalesce(k.keys, 0)) END
+        FROM (SELECT journal_id, min(idempotency_key) AS idempotency_key, count(*) AS keys
+            FROM rewards.posting_key GROUP BY journal_id) k
+        FULL JOIN rewards.journal j USING (journal_id) WHERE j.journal_id IS NULL OR k.keys IS DISTINCT FROM 1"""),
+    "every adjustment follows a journal of the same deal, partner and plan": _check("journal", """
+        SELECT j.journal_id, format('journal %s (%s) adjusts %s', j.journal_id, j.kind,
+            coalesce('journal ' || j.adjusts_journal_id, 'nothing'))
+        FROM rewards.journal j LEFT JOIN rewards.journal b ON b.journal_id = j.adjusts_journal_id
+            AND b.journal_id < j.journal_id AND (b.partner, b.deal_source, b.deal_id, b.plan)
+                = (j.partner, j.deal_source, j.deal_id, j.plan)
+        WHERE (j.kind NOT IN ('accrual', 'payment') OR j.adjusts_journal_id IS NOT NULL) AND b.journal_id IS NULL"""),
+    "every reversal takes back exactly what was earned": _check("journal", """
+        SELECT r.journal_id, format('reversal %s leaves %s minor units', r.journal_id, sum(e.amount_minor))
+        FROM rewards.journal r
+        JOIN rewards.journal j ON (j.deal_source, j.deal_id, j.partner, j.plan)
+            = (r.deal_source, r.deal_id, r.partner, r.plan) AND j.journal_id <= r.journal_id
+        JOIN rewards.entry e ON e.journal_id = j.journal_id JOIN rewards.account a USING (account_id)
+        WHERE r.kind = 'reversal' AND a.role = 'commission'
+            AND e.currency = (SELECT o.currency FROM rewards.entry o WHERE o.journal_id = r.journal_id LIMIT 1)
+        GROUP BY r.journal_id HAVING sum(e.amount_minor) <> 0"""),
+    "every journal of a deal has its credit": _check("journal", """
+        SELECT j.journal_id, format('journal %s is for deal %s/%s, which nobody credited',
+            j.journal_id, j.deal_source, j.deal_id)
+        FROM rewards.journal j WHERE j.deal_id IS NOT NULL AND NOT EXISTS (SELECT FROM rewards.credit_snapshot c
+            WHERE c.deal_source = j.deal_source AND c.deal_id = j.deal_id)"""),
+    "every guard of the ledger is in place": f"""
+        SELECT count(*) AS examined, count(*) FILTER (WHERE t.tgname IS NULL) AS faults,
+            min(format('trigger %s on rewards.%s is missing or not ENABLE ALWAYS', g.name, g.tab))
+                FILTER (WHERE t.tgname IS NULL) AS first
+        FROM (VALUES {_GUARD_ROWS}) AS g (tab, name)
+        LEFT JOIN pg_trigger t ON t.tgname = g.name AND t.tgrelid = ('rewards.' || g.tab)::regclass
+            AND t.tgenabled = 'A'
+        """,  # noqa: S608  constants above
+}  # fmt: skip

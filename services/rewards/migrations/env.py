@@ -1,0 +1,6 @@
+"""Alembic's entry point for the schema `rewards`."""
+
+from services.rewards import tables
+from shared import migrate
+
+migrate.run_env(tables.metadata)

@@ -1,0 +1,84 @@
+"""`POST /rewards/v1/payments`: money sent to a partner enters the books, once, and never more than is payable."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Header
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.rewards import doors, queries, views
+from services.rewards.domain import payment
+from services.rewards.domain.journal import Journal
+from services.rewards.doors import Json, Shared
+from services.rewards.ledger import pay
+from services.rewards.queries import Period
+from shared import http, money
+from shared.access import Caller
+from shared.errors import Fault
+from shared.events.base import Id, Money, Text
+
+MAX_KEY: Final = 200
+"""Longest Idempotency-Key: UUIDs and invoice numbers are far below."""
+AHEAD: Final = timedelta(days=1)
+"""How far in the future a payment may be dated: it is already tomorrow elsewhere."""
+
+Payer = Annotated[Caller, Depends(http.require("rewards:pay"))]
+
+router = APIRouter()
+
+
+class Payment(BaseModel):
+    """Money sent to a partner; an unknown field is refused, for it might have mattered."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    partner: Id
+    amount: Money
+    paid_on: date = Field(ge=date(1970, 1, 1), le=date(2200, 12, 31))
+    reference: Text = Field(min_length=1, description="Your bank's or payment system's reference")
+
+
+@router.post("/payments", status_code=201, tags=["payments"])
+async def record_payment(
+    wanted: Payment, caller: Payer, state: Shared,
+    idempotency_key: Annotated[str | None, Header(max_length=MAX_KEY)] = None,
+) -> Json:  # fmt: skip
+    """Book money sent to a partner: 409 when it is more than is payable, 422 when the key was used for another payment.
+
+    A repeat with the same `Idempotency-Key` answers what was booked the first time.
+    """
+    journal = _payment_journal(wanted, caller, idempotency_key, state.clock())
+    amount = wanted.amount
+    async with state.database.engine.connect() as connection:
+        await doors.known(connection, caller, wanted.partner)
+    try:
+        async with state.database.transaction() as posting:
+            receipt = await pay.pay(posting, journal)
+    except pay.KeyReused:
+        detail = "This Idempotency-Key was used for another payment; take a new key for each payment."
+        raise http.Problem(422, "Idempotency-Key reused", detail) from None
+    except pay.NotPayable as error:
+        payable = money.to_decimal(error.payable_minor, amount.currency)
+        detail = f"{payable} {amount.currency} is payable to {wanted.partner}; {amount.amount} was asked for."
+        raise http.Problem(409, "More than is payable", detail) from None
+    async with state.database.engine.connect() as connection:
+        rows = await queries.journals(
+            connection, partner=wanted.partner, deal=None, period=Period(), after=receipt.journal_id - 1, limit=1
+        )
+        legs = await queries.entries(connection, [receipt.journal_id])
+    return views.journal(rows[0], legs)
+
+
+def _payment_journal(wanted: Payment, caller: Caller, key: str | None, now: datetime) -> Journal:
+    if not key or not key.strip():
+        raise http.Problem(400, "Idempotency-Key missing", "Send a new Idempotency-Key header with each payment.")
+    if wanted.amount.minor <= 0:
+        raise http.Problem(422, "Invalid request", errors=[Fault("amount.amount", "must be more than zero")])
+    if wanted.paid_on > (now.astimezone(UTC) + AHEAD).date():
+        raise http.Problem(422, "Invalid request", errors=[Fault("paid_on", "must not lie in the future")])
+    return payment.journal(
+        source=caller.source, key=key, partner=wanted.partner, amount_minor=wanted.amount.minor,
+        currency=wanted.amount.currency, paid_on=wanted.paid_on, reference=wanted.reference,
+    )  # fmt: skip

@@ -1,0 +1,127 @@
+"""The tables of the schema `rewards` for reading with SQLAlchemy. Their creation is in `migrations/`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from shared import kit_tables
+
+metadata: Final = sa.MetaData(schema="rewards")
+kit_tables.define(metadata)
+
+account: Final = sa.Table(
+    "account", metadata,
+    sa.Column("account_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("partner", sa.Text, index=True),
+    sa.UniqueConstraint("code", "currency"),
+)  # fmt: skip
+
+balance: Final = sa.Table(
+    "balance", metadata,
+    sa.Column("account_id", sa.BigInteger, sa.ForeignKey(account.c.account_id), primary_key=True),
+    sa.Column("posted_minor", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)  # fmt: skip
+
+posting_key: Final = sa.Table(
+    "posting_key", metadata,
+    sa.Column("idempotency_key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("journal_id", sa.BigInteger, nullable=False),
+)  # fmt: skip
+
+journal: Final = sa.Table(
+    "journal", metadata,
+    sa.Column("journal_id", sa.BigInteger, primary_key=True),
+    sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("effective_on", sa.Date, nullable=False),
+    sa.Column("leg_count", sa.SmallInteger, nullable=False),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("deal_source", sa.Text),
+    sa.Column("deal_id", sa.Text),
+    sa.Column("plan", sa.Text),
+    sa.Column("adjusts_journal_id", sa.BigInteger),
+    sa.Column("program", sa.Text),
+    sa.Column("program_version", sa.Integer),
+    sa.Column("reason", pg.JSON, nullable=False),
+    sa.Column("source_event", sa.Text, nullable=False),
+    sa.Column("xid", kit_tables.Xid8, nullable=False),
+)  # fmt: skip
+
+entry: Final = sa.Table(
+    "entry", metadata,
+    sa.Column("journal_id", sa.BigInteger, primary_key=True),
+    sa.Column("leg_no", sa.SmallInteger, primary_key=True),
+    sa.Column("account_id", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False),
+    sa.Column("balance_after", sa.BigInteger, nullable=False),
+    sa.Column("account_version", sa.BigInteger, nullable=False),
+)  # fmt: skip
+
+credit_snapshot: Final = sa.Table(
+    "credit_snapshot", metadata,
+    sa.Column("deal_source", sa.Text, primary_key=True),
+    sa.Column("deal_id", sa.Text, primary_key=True),
+    sa.Column("revision", sa.BigInteger, primary_key=True),
+    sa.Column("deal_key", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("governed_on", sa.Date),
+    sa.Column("program", sa.Text),
+    sa.Column("program_version", sa.Integer),
+    sa.Column("currency", sa.Text),
+    sa.Column("amount_minor", sa.BigInteger),
+    sa.Column("reason", sa.Text),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("partners", pg.ARRAY(sa.Text), nullable=False),
+    sa.Column("shares", pg.ARRAY(sa.Text), nullable=False),
+    sa.Column("credited_minor", pg.ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("body", pg.JSON, nullable=False),
+)  # fmt: skip
+
+partner_version: Final = sa.Table(
+    "partner_version", metadata,
+    sa.Column("partner", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("tier_since", sa.Date, nullable=False),
+    sa.Column("kind", sa.Text),
+    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+)  # fmt: skip
+
+program_version: Final = sa.Table(
+    "program_version", metadata,
+    sa.Column("program", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("document", pg.JSONB, nullable=False),
+    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+)  # fmt: skip
+
+conflict: Final = sa.Table(
+    "conflict", metadata,
+    sa.Column("conflict_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("natural_key", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("body", pg.JSON, nullable=False),
+    sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("event", "natural_key", "fingerprint"),
+)  # fmt: skip
+
+maturity: Final = sa.Table(
+    "maturity", metadata,
+    sa.Column("deal_key", sa.Text, primary_key=True),
+    sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, index=True),
+)  # fmt: skip

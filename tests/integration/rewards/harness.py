@@ -1,0 +1,106 @@
+"""Rewards on a real database, driven as the kit drives it: batches of messages in, dirty deals out; our own clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import asyncpg
+import httpx
+
+from services.rewards import api, handler
+from services.rewards.ledger import verify
+from services.rewards.maturity import Maturity
+from services.rewards.reconcile import Rewards
+from shared import access
+from shared.database import Database
+from shared.events.base import Contract
+from shared.message import Message, Refused
+from shared.reconcile import Reconciler
+from shared.service import Parts
+from shared.telemetry import Metrics
+from tests.unit.rewards import builders
+
+
+class Books:
+    """The rewards service without Kafka and without a process."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.now = builders.NOW
+        self.wake = asyncio.Event()
+        self.metrics = Metrics()
+
+    def reconciler(self, batch: int = 500) -> Reconciler:
+        return Reconciler(
+            schema="rewards", work=Rewards(), database=self.database, wake=self.wake, relay_wake=asyncio.Event(),
+            metrics=self.metrics, clock=lambda: self.now, batch=batch,
+        )  # fmt: skip
+
+    async def store(self, *messages: Message) -> Sequence[Refused]:
+        async with self.database.transaction() as connection:
+            return await handler.Facts().store(connection, messages)
+
+    async def settle(self, batch: int = 500) -> None:
+        """Reconcile until nothing is marked."""
+        reconciler = self.reconciler(batch)
+        while (await reconciler.turn())[1]:
+            pass
+
+    async def tell(self, *events: Contract) -> None:
+        """Facts in, books up to date."""
+        assert not await self.store(*builders.messages(*events))
+        await self.settle()
+
+    async def mature(self, now: datetime) -> int:
+        """Time passes: the clock looks, the reconciler follows."""
+        self.now = now
+        marked = await Maturity(database=self.database, wake=self.wake, clock=lambda: self.now).turn()
+        await self.settle()
+        return marked
+
+    async def balances(self) -> dict[str, int]:
+        """Balance per account code and currency, without the empty ones."""
+        rows = await self.database.pool.fetch(
+            "SELECT code, currency, posted_minor FROM rewards.balance JOIN rewards.account USING (account_id) "
+            "WHERE posted_minor <> 0"
+        )
+        return {f"{row['code']} {row['currency']}": row["posted_minor"] for row in rows}
+
+    async def verify(self) -> verify.Report:
+        async with self.database.pool.acquire() as connection:
+            return await verify.verify(connection, self.now)
+
+    @asynccontextmanager
+    async def client(self, *scopes: str, partner: str | None = None) -> AsyncIterator[httpx.AsyncClient]:
+        """An API client with a key of these scopes (reading and paying if none is named)."""
+
+        async def ready() -> list[str]:
+            return []
+
+        parts = Parts(self.database, self.metrics, lambda: self.now, self.wake, ready)
+        async with self.database.transaction() as connection:
+            _, token = await access.create_key(
+                connection, name="test", source="bank", partner=partner,
+                scopes=list(scopes) or ["rewards:read", "rewards:pay"],
+            )  # fmt: skip
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(api.create_app(parts)), base_url="http://rewards/rewards/v1",
+            headers={"Authorization": f"Bearer {token}"},
+        ) as client:  # fmt: skip
+            yield client
+
+    @asynccontextmanager
+    async def superuser(self, *settings: str) -> AsyncIterator[asyncpg.Connection]:
+        """A connection of the owner of everything, in a transaction that is rolled back, with these settings."""
+        async with self.database.pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                for setting in settings:
+                    await connection.execute(setting)
+                yield connection
+            finally:
+                await transaction.rollback()

@@ -1,0 +1,36 @@
+"""`tributary verify` as a person runs it: a table, a verdict, an exit status."""
+
+import asyncio
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.integration.rewards.harness import Books
+from tests.unit.rewards.builders import activated, decided, partner
+from tributary.cli import app
+
+
+async def run(url: str) -> Result:
+    return await asyncio.to_thread(
+        CliRunner().invoke, app, ["verify"], env={"TRIBUTARY_DATABASE_URL": url, "COLUMNS": "200"}
+    )
+
+
+async def test_good_books_exit_zero_and_bad_ones_one(books: Books, rewards_url: str) -> None:
+    """The verdict is the exit status, and the first fault is named."""
+    await books.tell(activated(), partner("acme"), decided("D-1", 1, {"acme": 100_000}))
+    good = await run(rewards_url)
+    assert (good.exit_code, "The books hold." in good.stdout) == (0, True)
+    await books.database.pool.execute("UPDATE rewards.balance SET posted_minor = 1 WHERE account_id = 1")
+    bad = await run(rewards_url)
+    assert (bad.exit_code, "The books do not hold." in bad.stdout) == (1, True)
+    assert "account expense:commission USD stands at 1, its legs sum to 8000" in bad.stdout
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody:x@127.0.0.1:1/none"])
+async def test_a_database_that_does_not_answer_is_told_in_one_line(url: str) -> None:
+    """No traceback, exit status 2, and no password shown."""
+    result = await run(url)
+    assert result.exit_code == 2
+    assert "The books cannot be read" in result.output
+    assert "nobody:x" not in result.output

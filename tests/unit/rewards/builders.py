@@ -1,0 +1,113 @@
+"""Small builders for tests of rewards: a program, credit, directory facts, as their producers send them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from shared import money, program
+from shared.events import credit, directory
+from shared.events import program as program_events
+from shared.events.base import Contract, Money
+from shared.events.credit import CreditDecided, Share, Status
+from shared.events.directory import PartnerUpserted
+from shared.events.program import ProgramActivated
+from shared.message import Message
+from shared.program import Program
+
+CLOSED = date(2026, 3, 2)
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+"""Eight days after the close: inside a hold of 30 days."""
+LATER = datetime(2026, 5, 1, tzinfo=UTC)
+"""After every hold of 30 days."""
+
+_offsets = itertools.count()
+
+
+def document(
+    version: int = 1, *, rates: Mapping[str, str] | None = None, hold: str = "30 days", zone: str = "UTC",
+    plans: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """A program document with one plan `influence`, or with these plans."""
+    rates = rates or {"silver": "5%", "gold": "8%"}
+    return {
+        "program": "northwind", "version": version, "effective_from": "2026-01-01", "currency": "USD",
+        "time_zone": zone, "activities": {"demo": {"means": "A demonstration."}},
+        "attribution": {"model": {"kind": "linear"}},
+        "compensation": {"plans": plans or {"influence": {"rate": dict(rates), "hold": hold}}},
+        "tiers": {name: {} for name in rates},
+    }  # fmt: skip
+
+
+def typed(version: int = 1, **changes: Any) -> Program:  # noqa: ANN401  whatever `document` takes
+    """The same, typed."""
+    return program.parse(document(version, **changes))
+
+
+def decided(
+    deal: str, revision: int, shares: Mapping[str, int], *, source: str = "crm", currency: str = "USD",
+    governed_on: date = CLOSED, version: int = 1, cause: str = "first decision", status: Status | None = None,
+    reason: str | None = None,
+) -> CreditDecided:  # fmt: skip
+    """Credit of a deal: minor units per partner. Without shares the deal is not won, unless a status says otherwise."""
+    status = status or (Status.CREDITED if shares else Status.NOT_WON)
+    total = sum(shares.values())
+    won = status is not Status.NOT_WON
+    touch = credit.CreditedTouchpoint(source="portal", id="T-1", activity="demo", occurred_at=NOW, share="1/2")
+    return CreditDecided(
+        source=source, id=deal, name=f"Deal {deal}", revision=revision, status=status, cause=cause, decided_at=NOW,
+        governed_on=governed_on if won else None, program="northwind" if won else None,
+        program_version=version if won else None, model="linear" if won else None, reason=reason,
+        amount=Money.of(total, currency) if won else None, unattributed=Money.of(0, currency) if won else None,
+        shares=tuple(
+            Share(
+                partner=name, share=f"{minor}/{total}" if total else "0", amount=Money.of(minor, currency),
+                touchpoint_count=1, touchpoints=(touch,),
+            )
+            for name, minor in shares.items()
+        ),
+    )  # fmt: skip
+
+
+def partner(name: str, tier: str = "gold", *, version: int = 1, since: date = date(2026, 1, 1)) -> PartnerUpserted:
+    """A directory fact."""
+    return PartnerUpserted(
+        id=name, version=version, name=f"{name.title()} Ltd", tier=tier, tier_since=since, received_at=NOW
+    )
+
+
+def activated(version: int = 1, **changes: Any) -> ProgramActivated:  # noqa: ANN401  whatever `document` takes
+    """A program version as an event."""
+    return ProgramActivated(
+        program="northwind", version=version, document=document(version, **changes), received_at=NOW
+    )
+
+
+_TYPES = {
+    CreditDecided: (credit.TOPIC, credit.DECIDED),
+    PartnerUpserted: (directory.TOPIC, directory.PARTNER_UPSERTED),
+    ProgramActivated: (program_events.TOPIC, program_events.ACTIVATED),
+}
+
+
+def message(event: Contract) -> Message:
+    """The event as the consumer hands it to the handler."""
+    topic, kind = _TYPES[type(event)]
+    return raw(event.model_dump_json().encode(), topic=topic, kind=kind)
+
+
+def raw(value: bytes, *, topic: str = credit.TOPIC, kind: str | None = credit.DECIDED) -> Message:
+    """A message of any content."""
+    return Message(topic, 0, next(_offsets), None, kind, value, None, ())
+
+
+def messages(*events: Contract) -> Sequence[Message]:
+    """Several at once."""
+    return [message(event) for event in events]
+
+
+def usd(minor: int) -> dict[str, str]:
+    """Money as the API shows it."""
+    return {"amount": money.to_decimal(minor, "USD"), "currency": "USD"}
