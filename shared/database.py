@@ -21,12 +21,22 @@ QUERY_CONNECTIONS: Final = 4
 HOT_PATH: Final = {
     "timezone": "UTC",
     "jit": "off",  # costs more than it saves on short statements
-    # Hot statements look rows up by key for arrays of any length: one plan, by index, made once per connection, is
-    # always right. Planning each anew takes longer than running it, and a plan made while a table was empty would be
-    # kept and scan it when it is full.
+    # Hot statements look rows up by key, for arrays of any length: nested loops over indexes are always right for them.
+    # One such plan is made per statement and connection, for planning takes longer than running. All that could be a
+    # better plan for a small table is off: a plan made while a table was small is kept and runs when it is large.
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
 }
+WHOLE_TABLES: Final = """
+SELECT set_config(name, 'on', true) FROM unnest(
+    ARRAY['enable_seqscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_material']) AS n (name)
+"""
+"""For the rest of a transaction that joins whole tables: let the planner choose freely again."""
+BY_KEY: Final = WHOLE_TABLES.replace("'on'", "'off'")
+"""For the rest of such a transaction: look rows up by key again."""
 
 TRANSIENT: Final = (
     asyncpg.PostgresConnectionError,

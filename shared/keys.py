@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import orjson
 
 
 def pack(*parts: str) -> str:
     """`pack("crm", "D-1") == '["crm","D-1"]'`: unambiguous whatever characters the parts hold."""
-    return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+    return orjson.dumps(parts).decode()
 
 
 def unpack(key: str) -> tuple[str, ...]:
     """The parts of a packed key."""
-    return tuple(json.loads(key))
+    return tuple(orjson.loads(key))

@@ -23,9 +23,10 @@ POLL_S: Final = 1.0
 """The safety net beneath the wake-up event: marks left by another process are found within a second."""
 BUSY_S: Final = 0.02
 """When all marked keys are in another worker's hands, look again after this long."""
-HOLD_S: Final = 2.0
+HOLD_S: Final = 30.0
 """How long reconciliation waits at most while a backlog is read: what is still in the log would change the result,
-and larger batches cost less per key. Behind a backlog two seconds are no delay that anybody notices."""
+and partners would find journals and their corrections where one journal says it all. There is such a backlog only
+during imports and after outages."""
 HOLD_POLL_S: Final = 0.02
 LIGHT: Final = 0
 HEAVY: Final = 1

@@ -27,8 +27,6 @@ class Facts:
         partners, _ = _read(messages, directory.PARTNER_UPSERTED, facts.partner, refused)
         programs, _ = _read(messages, program.ACTIVATED, facts.activation, refused)
         await (store.alone(connection) if partners or programs else store.together(connection))
-        if partners or programs:
-            await store.plan_for_values(connection)
         await store.save_programs(connection, programs)
         await store.save_partners(connection, partners)
         await store.save_credits(connection, credits_, traces)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
 import asyncpg
 
@@ -19,9 +18,6 @@ from services.rewards.loading import Loader
 from shared import keys
 from shared.reconcile import Context, Outcome
 
-FEW: Final = 20
-"""Up to this many deals any plan is a good one, and planning anew would cost a single deal a millisecond."""
-
 
 class Rewards:
     """The reconciler's work: the books of the marked deals are brought to their targets."""
@@ -31,8 +27,6 @@ class Rewards:
 
     async def __call__(self, connection: asyncpg.Connection, marked: Sequence[str], context: Context) -> Outcome:
         """Post what is missing and note when a hold ends. Never commits."""
-        if len(marked) > FEW:
-            await store.plan_for_values(connection)
         facts = await self._loader.load(connection, [deal(key) for key in marked])
         journals: list[Journal] = []
         due: dict[str, datetime | None] = {}

@@ -22,29 +22,21 @@ from shared.events.program import ProgramActivated
 
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('rewards:facts', 0))"
 _TOGETHER: Final = "SELECT pg_advisory_xact_lock_shared(hashtextextended('rewards:facts', 0))"
-_CUSTOM_PLANS: Final = "SET LOCAL plan_cache_mode = force_custom_plan"
 _SAVE_CREDITS: Final = """
-WITH fresh AS (
-    INSERT INTO rewards.credit_snapshot (
-        deal_source, deal_id, revision, deal_key, status, governed_on, program, program_version, currency, amount_minor,
-        reason, cause, partners, shares, credited_minor, fingerprint, body)
-    SELECT source, id, revision, key, status, governed_on, program, version, currency, amount, reason, cause,
-        ARRAY(SELECT jsonb_array_elements_text(shared -> 0)), ARRAY(SELECT jsonb_array_elements_text(shared -> 1)),
-        ARRAY(SELECT jsonb_array_elements_text(shared -> 2)::bigint), fingerprint, body
-    FROM unnest(
-        $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::date[], $7::text[], $8::integer[], $9::text[],
-        $10::bigint[], $11::text[], $12::text[], $13::jsonb[], $14::bytea[], $15::json[]) AS n (
-        source, id, revision, key, status, governed_on, program, version, currency, amount, reason, cause, shared,
-        fingerprint, body)
-    ON CONFLICT DO NOTHING RETURNING deal_key, revision),
-marked AS (
-    INSERT INTO rewards.dirty (key, traceparent)
-    SELECT f.deal_key, max(n.traceparent)
-    FROM fresh f JOIN unnest($4::text[], $3::bigint[], $16::text[]) AS n (deal_key, revision, traceparent)
-        USING (deal_key, revision)
-    GROUP BY f.deal_key)
-SELECT count(*) FROM fresh
+INSERT INTO rewards.credit_snapshot (
+    deal_source, deal_id, revision, deal_key, status, governed_on, program, program_version, currency, amount_minor,
+    reason, cause, partners, shares, credited_minor, fingerprint, body)
+SELECT source, id, revision, key, status, governed_on, program, version, currency, amount, reason, cause,
+    ARRAY(SELECT jsonb_array_elements_text(shared -> 0)), ARRAY(SELECT jsonb_array_elements_text(shared -> 1)),
+    ARRAY(SELECT jsonb_array_elements_text(shared -> 2)::bigint), fingerprint, body
+FROM unnest(
+    $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::date[], $7::text[], $8::integer[], $9::text[],
+    $10::bigint[], $11::text[], $12::text[], $13::jsonb[], $14::bytea[], $15::json[]) AS n (
+    source, id, revision, key, status, governed_on, program, version, currency, amount, reason, cause, shared,
+    fingerprint, body)
+ON CONFLICT DO NOTHING RETURNING deal_key, revision
 """
+_MARK: Final = "INSERT INTO rewards.dirty (key, traceparent) SELECT * FROM unnest($1::text[], $2::text[])"
 _CREDIT_CONFLICTS: Final = """
 INSERT INTO rewards.conflict (event, natural_key, fingerprint, body)
 SELECT $1, n.key, n.fingerprint, n.body
@@ -115,19 +107,17 @@ async def together(connection: asyncpg.Connection) -> None:
     await connection.execute(_TOGETHER)
 
 
-async def plan_for_values(connection: asyncpg.Connection) -> None:
-    """Plan each statement of this transaction for its arrays: a plan kept from an empty table would scan a full one."""
-    await connection.execute(_CUSTOM_PLANS)
-
-
 async def save_credits(
     connection: asyncpg.Connection, facts: Sequence[Fact[PaidCredit]], traces: Sequence[str | None]
 ) -> None:
     """Store new revisions and mark their deals; other content under a known revision becomes a conflict."""
     if not facts:
         return
-    fresh = await connection.fetchval(_SAVE_CREDITS, *columns(_credit_row(fact) for fact in facts), list(traces))
-    if fresh < len(facts):
+    rows = [_credit_row(fact) for fact in facts]
+    fresh = {tuple(row) for row in await connection.fetch(_SAVE_CREDITS, *columns(rows))}
+    marks = {row[3]: trace for row, trace in zip(rows, traces, strict=True) if (row[3], row[2]) in fresh}
+    await connection.execute(_MARK, list(marks), list(marks.values()))
+    if len(fresh) < len(facts):
         await connection.execute(_CREDIT_CONFLICTS, credit.DECIDED, *columns([
             (f.event.source, f.event.id, f.event.revision, keys.pack(f.event.source, f.event.id, str(f.event.revision)),
              f.fingerprint, f.body)

@@ -16,6 +16,7 @@ import asyncpg
 from services.rewards.deal_store import Deal
 from services.rewards.ledger import checks
 from services.rewards.loading import Facts, Loader
+from shared import database
 
 TIMEOUT_S: Final = 600.0
 """A check reads whole tables: a million journals take seconds, a slow disk with ten times as many takes minutes."""
@@ -63,12 +64,14 @@ async def verify(connection: asyncpg.Connection, now: datetime) -> Report:
 async def examine(connection: asyncpg.Connection, now: datetime) -> Report:
     """Run every check in the caller's transaction, whose isolation decides whether they see one snapshot."""
     await connection.execute("SET LOCAL work_mem = '64MB'")  # the running balances are sorted per account
-    await connection.execute("SET LOCAL enable_nestloop = off")  # whole tables are joined, analysed yet or not
+    await connection.execute(database.WHOLE_TABLES)
+    await connection.execute("SET LOCAL enable_nestloop = off")  # analysed yet or not
     findings = []
     for name, sql in checks.CHECKS.items():
         row = await connection.fetchrow(sql, timeout=TIMEOUT_S)
         findings.append(Finding(name, row["examined"], row["faults"], row["first"]))
-    await connection.execute("SET LOCAL enable_nestloop = on")  # the facts of a thousand deals are looked up
+    await connection.execute(database.BY_KEY)  # the facts of a thousand deals are looked up
+    await connection.execute("SET LOCAL enable_nestloop = on")
     recomputed, waiting = await _recompute(connection, now)
     return Report(now, (*findings, recomputed), waiting)
 
