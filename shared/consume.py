@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import NoOffsetForPartitionError
 from opentelemetry.trace import SpanKind
 
@@ -24,6 +24,8 @@ from shared.message import Message, Refused, from_record
 
 POLL_MS: Final = 200
 """How long a poll waits for messages; a stop request is noticed at least this often."""
+NOT_PLACED_S: Final = 0.02
+"""A new assignment is put in place within milliseconds."""
 SESSION_TIMEOUT_MS: Final = 10_000
 """A consumer silent for 10 s has lost its partitions: longer than the slowest batch, short enough for a takeover. One
 that was only slow is fenced by its position."""
@@ -31,6 +33,9 @@ STALLED_AFTER_S: Final = 60.0
 """A poll loop that has not turned for a minute is stalled; readiness says so."""
 POISON_ERRORS: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError)
 """Database errors that lie in a message's content: the batch is halved until that message stands alone."""
+
+
+Polled = dict[TopicPartition, list[ConsumerRecord]]
 
 
 class Handler(Protocol):
@@ -79,20 +84,35 @@ class Consumer:
         """Consume until stopped; every error that is neither refused nor transient is raised."""
         self._client.subscribe(topics=list(self._topics), listener=self._placer)
         await self._client.start()
+        ahead = asyncio.create_task(self._poll())
         try:
             while not stop.is_set():
-                await self._turn(stop)
+                polled = await ahead
+                ahead = asyncio.create_task(self._poll())  # messages are fetched and unpacked while these are stored
+                try:
+                    await self._handle(polled, stop)
+                except position.PositionLost as error:
+                    self._log.warning("consumer.position_lost", places=str(error))
+                    await ahead  # read from the wrong position as well: dropped
+                    await self._placer.place(set(self._placer.placed))
+                    ahead = asyncio.create_task(self._poll())
         finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
             await self._client.stop()
 
-    async def _turn(self, stop: asyncio.Event) -> None:
+    async def _poll(self) -> Polled:
         self._placer.check()
         try:
-            polled = await self._client.getmany(timeout_ms=POLL_MS, max_records=self._batch)
+            polled: Polled = await self._client.getmany(timeout_ms=POLL_MS, max_records=self._batch)
         except NoOffsetForPartitionError:  # assigned, not positioned yet
-            await asyncio.sleep(POLL_MS / 1000 / 10)
-            return
+            await asyncio.sleep(NOT_PLACED_S)
+            return {}
         self._turned_at = time.monotonic()
+        return polled
+
+    async def _handle(self, polled: Polled, stop: asyncio.Event) -> None:
+        """Store what was polled; raises `PositionLost` when somebody else has moved a position."""
         records = {place: batch for place, batch in polled.items() if place in self._placer.placed and batch}
         if not records:
             return
@@ -110,10 +130,6 @@ class Consumer:
         for delay in retry.delays():
             try:
                 await self._store(messages)
-            except position.PositionLost:
-                self._log.warning("consumer.position_lost", first=str(messages[0])[:80])
-                await self._placer.place({TopicPartition(m.topic, m.partition) for m in messages})
-                return
             except database.TRANSIENT as error:
                 self._log.warning("consumer.batch_failed", error=repr(error), messages=len(messages), retry_in_s=delay)
                 self._metrics.retried.labels("consumer").inc()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiokafka import ConsumerRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One Kafka message, with the CloudEvents type and trace from its headers."""
+class Message(NamedTuple):
+    """One Kafka message, with the CloudEvents type and trace from its headers. A named tuple, for speed."""
 
     topic: str
     partition: int
@@ -31,13 +31,12 @@ class Refused:
 
 def from_record(record: ConsumerRecord) -> Message:
     """A consumed record as a message; undecodable keys are shown with replacement characters."""
+    headers = record.headers
     kind = trace = None
-    for name, value in record.headers:
+    for name, value in headers:
         if name == "ce_type":
             kind = value.decode("utf-8", "replace")
         elif name == "traceparent":
             trace = value.decode("ascii", "replace")
     key = record.key.decode("utf-8", "replace") if record.key is not None else None
-    return Message(
-        record.topic, record.partition, record.offset, key, kind, record.value or b"", trace, tuple(record.headers)
-    )
+    return Message(record.topic, record.partition, record.offset, key, kind, record.value or b"", trace, headers)

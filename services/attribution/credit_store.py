@@ -38,19 +38,26 @@ _ONE_DEAL: Final = f"{_CANDIDATE} WHERE d.source = $1 AND d.deal_id = $2"
 _WON_DEALS: Final = f"""{_CANDIDATE}
 WHERE d.account_id = $1 AND d.stage = 'won' ORDER BY d.closed_at DESC, d.source, d.deal_id LIMIT $2
 """
+# OFFSET 0 keeps the planner from reading all touchpoints of the time first and looking for their account afterwards,
+# which it believes to be cheap while the table has no statistics.
 _TOUCHES: Final = """
 SELECT a.account_id, t.source, t.id, t.partner, t.activity, t.occurred_at, t.received_at
 FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[])
     WITH ORDINALITY AS a (account_id, since, until, place)
 CROSS JOIN LATERAL (
-    SELECT t.* FROM attribution.account_key k JOIN attribution.touchpoint t ON t.crm_key = k.key
+    SELECT t.* FROM attribution.account_key k
+    CROSS JOIN LATERAL (
+        SELECT * FROM attribution.touchpoint
+        WHERE crm_key = k.key AND occurred_at BETWEEN a.since AND a.until OFFSET 0) t
     LEFT JOIN attribution.account_key o ON o.key = t.domain_key
-    WHERE k.account_id = a.account_id AND t.occurred_at BETWEEN a.since AND a.until
-      AND (o.account_id IS NULL OR o.account_id = a.account_id)
+    WHERE k.account_id = a.account_id AND (o.account_id IS NULL OR o.account_id = a.account_id)
     UNION ALL  -- by domain alone: with a CRM id of this account it came above, with another's it is ambiguous
-    SELECT t.* FROM attribution.account_key k JOIN attribution.touchpoint t ON t.domain_key = k.key
+    SELECT t.* FROM attribution.account_key k
+    CROSS JOIN LATERAL (
+        SELECT * FROM attribution.touchpoint
+        WHERE domain_key = k.key AND occurred_at BETWEEN a.since AND a.until OFFSET 0) t
     LEFT JOIN attribution.account_key o ON o.key = t.crm_key
-    WHERE k.account_id = a.account_id AND t.occurred_at BETWEEN a.since AND a.until AND o.account_id IS NULL
+    WHERE k.account_id = a.account_id AND o.account_id IS NULL
     LIMIT $4
 ) t ORDER BY a.place
 """

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 CONTENT_TYPE: Final = b"application/json"
 SPEC_VERSION: Final = b"1.0"
@@ -13,9 +12,11 @@ SPEC_VERSION: Final = b"1.0"
 Headers = list[tuple[str, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One outgoing message: CloudEvents attributes, the Kafka topic and key, and the data as JSON bytes."""
+class Event(NamedTuple):
+    """One outgoing message: CloudEvents attributes, the Kafka topic and key, and the data as JSON bytes.
+
+    A named tuple, because one is made per message.
+    """
 
     topic: str
     key: str
