@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Final, Self
 
 import asyncpg
+import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 COMMAND_TIMEOUT_S: Final = 60.0
@@ -44,6 +45,9 @@ TRANSIENT: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
     OSError,
     TimeoutError,
 )
@@ -69,7 +73,7 @@ class Database:
             url, min_size=2, max_size=connections, command_timeout=COMMAND_TIMEOUT_S, server_settings=HOT_PATH,
             reset=_leave_as_it_is,
         )  # fmt: skip
-        engine = create_async_engine(async_url(url), pool_size=QUERY_CONNECTIONS, max_overflow=0, pool_pre_ping=True)
+        engine = create_async_engine(async_url(url), pool_size=QUERY_CONNECTIONS, max_overflow=0)
         return cls(pool, engine)
 
     async def close(self) -> None:

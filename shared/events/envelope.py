@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 CONTENT_TYPE: Final = b"application/json"
@@ -30,16 +31,21 @@ class Event(NamedTuple):
 
 def headers(event: Event) -> Headers:
     """The Kafka headers of an event; `ce_source` + `ce_id` identify it for ever."""
+    return [*_common(event.type, event.source, event.time, event.traceparent), ("ce_id", event.id.encode())]
+
+
+@lru_cache(maxsize=256)
+def _common(kind: str, source: str, time: datetime, traceparent: str | None) -> Headers:
+    """The headers that the events of one request or transaction share, encoded once for all of them."""
     result = [
         ("content-type", CONTENT_TYPE),
         ("ce_specversion", SPEC_VERSION),
-        ("ce_id", event.id.encode()),
-        ("ce_source", event.source.encode()),
-        ("ce_type", event.type.encode()),
-        ("ce_time", event.time.isoformat().encode()),
+        ("ce_source", source.encode()),
+        ("ce_type", kind.encode()),
+        ("ce_time", time.isoformat().encode()),
     ]
-    if event.traceparent:
-        result.append(("traceparent", event.traceparent.encode()))
+    if traceparent:
+        result.append(("traceparent", traceparent.encode()))
     return result
 
 
