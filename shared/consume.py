@@ -78,7 +78,8 @@ class Consumer:
 
     def is_behind(self) -> bool:
         """Whether more than a batch of messages is known to wait in the log."""
-        return sum(self._lag.values()) > self._batch
+        mine = self._placer.placed  # what a rebalance took away is behind no more
+        return sum(lag for place, lag in self._lag.items() if place in mine) > self._batch
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until stopped; every error that is neither refused nor transient is raised."""

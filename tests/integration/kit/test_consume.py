@@ -105,3 +105,17 @@ async def test_two_consumers_share_a_topic_without_doubling(toy: Toy) -> None:
             await toy.until(1_000)
         await toy.until(2_000)
     assert sorted(map(int, await toy.facts())) == list(range(2_000))
+
+
+async def test_a_backlog_is_known_while_it_is_read_and_forgotten_afterwards(toy: Toy) -> None:
+    """A consumer says that it is behind while more than a batch waits in the log, and no longer once it is read."""
+    seen: list[bool] = []
+    await toy.send_numbers(range(300))
+    consumer = toy.consumer(Facts(lambda _: seen.append(consumer.is_behind())), batch=20)
+    stop = asyncio.Event()
+    task = asyncio.create_task(consumer.run(stop))
+    await toy.until(300)
+    stop.set()
+    await task
+    assert any(seen)
+    assert not consumer.is_behind()

@@ -101,3 +101,31 @@ async def test_a_heavy_key_moves_to_its_own_lane(toy: Toy) -> None:
     assert await marks(toy) == [("big", HEAVY)]
     assert await reconciler(toy, work, lane=HEAVY).turn() == (1, 1)
     assert await marks(toy) == []
+
+
+async def test_a_backlog_is_read_before_it_is_reconciled(toy: Toy) -> None:
+    """While the consumer is behind, marked keys wait; once it has caught up, they are handled."""
+    behind = True
+    handled = asyncio.Event()
+
+    async def work(_: asyncpg.Connection, __: Sequence[str], ___: Context) -> Outcome:
+        assert not behind
+        handled.set()
+        return Outcome(changed=0)
+
+    waiting = Reconciler(
+        schema="toy", work=work, database=toy.database, wake=toy.wake, relay_wake=toy.relay_wake, metrics=toy.metrics,
+        clock=utc_now, batch=100, is_behind=lambda: behind,
+    )  # fmt: skip
+    stop = asyncio.Event()
+    task = asyncio.create_task(waiting.run(stop))
+    await asyncio.sleep(0.1)
+    await mark(toy, "a")
+    toy.wake.set()
+    await asyncio.sleep(0.3)
+    assert await marks(toy) == [("a", LIGHT)]
+    behind = False
+    async with asyncio.timeout(10):
+        await handled.wait()
+    stop.set()
+    await task
