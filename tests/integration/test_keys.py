@@ -24,7 +24,7 @@ async def url(new_database: NewDatabase) -> str:
 
 async def keys(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `tributary keys …` as a user does."""
-    environment = {**os.environ, "TRIBUTARY_DATABASE_URL": url, "COLUMNS": "200"}
+    environment = {**os.environ, "TRIBUTARY_DATABASE_URL": url, "COLUMNS": "80"}
     return await asyncio.to_thread(
         subprocess.run, [COMMAND, "keys", *arguments], env=environment, capture_output=True, text=True, check=False
     )

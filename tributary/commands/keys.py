@@ -56,12 +56,16 @@ def create(
 @app.command("list")
 def show(data: where.DataFolder = runner.DATA) -> None:
     """List all keys, newest first; tokens are not stored and not shown."""
-    table = Table("id", "name", "source", "scopes", "partner", "created", "state", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    table.add_column("id", no_wrap=True)  # what `revoke` wants must be there whole, however narrow the terminal
+    table.add_column("state", no_wrap=True)
+    for column in ("name", "source", "scopes", "partner", "created"):
+        table.add_column(column, overflow="fold")
     now = datetime.now(UTC)
     for key in _with_database(data, access.list_keys):
         table.add_row(
-            key["id"], key["name"], key["source"], " ".join(key["scopes"]), key["partner"] or "",
-            f"{key['created_at']:%Y-%m-%d}", _state(key, now),
+            key["id"], _state(key, now), key["name"], key["source"], " ".join(key["scopes"]), key["partner"] or "",
+            f"{key['created_at']:%Y-%m-%d}",
         )  # fmt: skip
     Console().print(table)
 
