@@ -21,9 +21,9 @@ from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import docker  # type: ignore[import-untyped]  # publishes no type information
+import docker  # type: ignore[import-untyped]  # publishes no types  # publishes no type information
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]  # publishes no types
 from requests.exceptions import RequestException
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer

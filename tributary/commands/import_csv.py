@@ -198,10 +198,18 @@ def _run(kind: Kind, options: Options, reach: doors.Reach) -> None:
     ignored = [name for number, name in enumerate(header) if number not in used]
     _show(console, options, report, ignored)
     if report.refused:
-        load.write_refused(options.refused_file, header, report.refused)
+        _keep_refused(options, header, report)
         console.print(f"Mend the rows in [bold]{options.refused_file}[/] and import that file.")
         raise typer.Exit(SOME_REFUSED)
     options.refused_file.unlink(missing_ok=True)  # of an earlier import, mended since
+
+
+def _keep_refused(options: Options, header: Sequence[str], report: load.Report) -> None:
+    try:
+        load.write_refused(options.refused_file, header, report.refused)
+    except OSError as error:
+        remedy = f"copy {options.file.name} to a folder you may write to, and import it again: that changes nothing"
+        raise where.stop(f"The refused rows cannot be written: {error}; {remedy}") from None
 
 
 def _progress(console: Console) -> Progress:

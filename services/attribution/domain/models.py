@@ -85,11 +85,8 @@ def label(rule: program.Model) -> str:
 
 def percent(value: Fraction) -> str:
     """An exact percentage without needless zeros: `2/5` is `40%`."""
-    hundredths = value * 100
-    if hundredths.denominator == 1:
-        return f"{hundredths.numerator}%"
-    digits = f"{float(hundredths):.4f}".rstrip("0")  # display of a program's own figure of at most four decimals
-    return f"{digits}%"
+    whole, rest = divmod(value * 1_000_000, 10_000)  # percent, and its four decimals: a program states no more
+    return f"{whole}.{int(rest):04d}".rstrip("0").rstrip(".") + "%"
 
 
 def weights(model: Model, instants: Sequence[datetime], closed_at: datetime) -> list[int]:

@@ -113,7 +113,7 @@ class _Reader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Refuse aliases and deep nesting while the text is read, before either can cost anything."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML publishes no types here
         if isinstance(event, yaml.AliasEvent):
             raise Malformed("aliases (*name) are not used here" + _place(event.start_mark))
         if self._depth >= MAX_DEPTH:

@@ -49,7 +49,7 @@ class Command:
     async def __call__(self, app: object, *arguments: object) -> Result:
         options = ["--url", self.url, "--key", self.key]
         words = [str(word) for word in arguments]
-        return await asyncio.to_thread(CliRunner().invoke, app, words + options)  # type: ignore[arg-type]
+        return await asyncio.to_thread(CliRunner().invoke, app, words + options)  # type: ignore[arg-type]  # a typer app
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ async def test_a_program_and_its_spreadsheets_are_loaded_twice_with_the_same_eve
     assert facts[0] == facts[1]
     assert len(facts[0]) == len(set(facts[0])) == 4
     won = [event for event in await door.events() if event.topic == deal.TOPIC and b'"D1"' in event.value]
-    assert deal.DealObserved.model_validate_json(won[0].value).closed_at.isoformat() == "2026-03-06T04:59:59+00:00"  # type: ignore[union-attr]
+    assert deal.DealObserved.model_validate_json(won[0].value).closed_at.isoformat() == "2026-03-06T04:59:59+00:00"  # type: ignore[union-attr]  # it is won
 
 
 async def test_mended_rows_are_imported_from_the_refused_file(command: Command, door: Door, tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ async def test_models_match_migrations(books: Books) -> None:
         def ours(_: object, name: str | None, kind: str, __: bool, ___: object) -> bool:
             return kind != "index" and name != "alembic_version"
 
-        known = {**connection.dialect.ischema_names, "xid8": kit_tables.Xid8}  # type: ignore[attr-defined]
-        connection.dialect.ischema_names = known  # type: ignore[attr-defined]  # SQLAlchemy has never heard of xid8
+        known = {**connection.dialect.ischema_names, "xid8": kit_tables.Xid8}  # type: ignore[attr-defined]  # of PostgreSQL alone
+        connection.dialect.ischema_names = known  # type: ignore[attr-defined]  # of PostgreSQL alone  # SQLAlchemy has never heard of xid8
         context = MigrationContext.configure(
             connection,
             opts={

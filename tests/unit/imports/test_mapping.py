@@ -13,7 +13,7 @@ from tributary.imports.rows import Row
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-def item(kind: Kind, cells: dict[str, str], occurrence: int = 0, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+def item(kind: Kind, cells: dict[str, str], occurrence: int = 0, **more: Any) -> dict[str, Any]:  # noqa: ANN401  any field
     columns = mapping.columns(kind, list(cells), more.pop("wanted", {}), more.get("constants", {}))
     rules = Rules(kind, columns, **{"version": 7, "zone": BERLIN, **more})
     return rules.item(Row(2, tuple(cells.values())), occurrence)

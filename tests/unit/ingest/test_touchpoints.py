@@ -109,7 +109,7 @@ def test_every_bad_item_is_named_whatever_is_wrong_with_it() -> None:
     items = [GOOD | {"id": str(n)} for n in range(6)]
     items[1] |= {"activity": "dinner"}
     items[3] |= {"occurred_at": 5}
-    items[4] = 17  # type: ignore[call-overload]
+    items[4] = 17  # type: ignore[call-overload]  # wrong on purpose
     items[5] |= {"occurred_at": "2027-01-01T00:00:00Z"}
     assert list(faults(items)) == ["items[1].activity", "items[3].occurred_at", "items[4]", "items[5].occurred_at"]
 
