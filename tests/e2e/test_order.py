@@ -2,8 +2,6 @@
 
 import random
 
-import pytest
-
 from tests.support import facts
 from tests.support.system import JsonObject, Tributary
 
@@ -11,11 +9,6 @@ SEEDS = (1, 2, 3)
 DEALS = 12
 TOUCHPOINTS = 80
 PARTNERS = ("ada", "bob", "cyd")
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def program(tributary: Tributary) -> None:
-    await tributary.activate(facts.document())
 
 
 def world() -> list[tuple[str, JsonObject]]:
@@ -85,14 +78,14 @@ async def outcome(tributary: Tributary, run: int) -> dict[str, object]:
     return {key: value for key, value in found.items() if value}
 
 
-async def test_shuffled_and_repeated_facts_give_the_same_books(tributary: Tributary) -> None:
+async def test_shuffled_and_repeated_facts_give_the_same_books(common: Tributary) -> None:
     """Three deliveries of one world, each in its own order and batches: the same credit and balances to the cent."""
     found = world()
     for run in SEEDS:
-        await deliver(tributary, found, run)
-    await tributary.settle()
-    first, *others = [await outcome(tributary, run) for run in SEEDS]
+        await deliver(common, found, run)
+    await common.settle()
+    first, *others = [await outcome(common, run) for run in SEEDS]
     assert len(first) > DEALS // 2
     for other in others:
         assert other == first
-    assert (await tributary.get("rewards", "verification"))["ok"]
+    assert (await common.get("rewards", "verification"))["ok"]

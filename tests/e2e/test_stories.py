@@ -11,11 +11,11 @@ from tests.support.system import JsonObject, Tributary
 HOLD_DAYS = 30
 
 
-@pytest.fixture(scope="module", autouse=True)
-async def program(tributary: Tributary) -> None:
-    await tributary.activate(facts.document())
+@pytest.fixture(scope="module")
+async def tributary(common: Tributary) -> Tributary:
     names = ("it-consultant", "distributor", "reseller", "partner-a", "partner-b", "trainer")
-    await tributary.accept("partners", [facts.partner(name) for name in names])
+    await common.accept("partners", [facts.partner(name) for name in names])
+    return common
 
 
 async def earnings(tributary: Tributary, deal: str) -> dict[str, JsonObject]:
