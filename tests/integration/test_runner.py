@@ -182,6 +182,7 @@ async def starts(system: runner.System) -> int:
         await connection.close()
 
 
+@pytest.mark.long
 async def test_a_system_starts_serves_and_continues_where_it_stopped(tmp_path: Path, log: Log) -> None:
     """A first run leaves no process; a second on the same folder keeps the data; a third meanwhile is refused."""
     data = tmp_path / "state"
