@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -192,6 +193,16 @@ class Program(Rule):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+
+@cache  # a program has a handful of rates, a batch has thousands of lines
+def percent(value: Fraction) -> str:
+    """A percentage as its owner wrote it, the inverse of `Percent`: `percent(Fraction(1, 40)) == "2.5%"`.
+
+    Exact, for a program states at most four decimals of a percent.
+    """
+    whole, rest = divmod(value * 1_000_000, 10_000)
+    return f"{whole}.{int(rest):04d}".rstrip("0").rstrip(".") + "%"
 
 
 def parse(document: Mapping[str, Any]) -> Program:

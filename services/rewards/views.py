@@ -10,10 +10,10 @@ from typing import Any
 
 from services.rewards.domain.accounts import Role
 from services.rewards.domain.earnings import Credit, Earning, State, Target
-from services.rewards.domain.journal import Posted, percent
+from services.rewards.domain.journal import Posted
 from services.rewards.ledger.verify import Report
 from services.rewards.queries import Row
-from shared import money
+from shared import money, program
 
 Json = dict[str, Any]
 
@@ -128,7 +128,7 @@ def earning(item: Earning, share: Json, posted: Mapping[tuple[str, str], Posted]
         "credited": amount(item.share.amount_minor, currency),
         "plan": item.plan,
         "tier": item.tier,
-        "rate": percent(item.rate) if item.rate is not None else None,
+        "rate": program.percent(item.rate) if item.rate is not None else None,
         "earned": amount(item.amount_minor, currency),
         "state": item.state,
         "due_on": item.due_on.isoformat() if item.due_on else None,

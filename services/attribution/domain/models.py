@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Context, Decimal
-from fractions import Fraction
 from math import lcm
 from typing import Final, assert_never
 
@@ -76,17 +75,12 @@ def label(rule: program.Model) -> str:
         case program.Linear():
             return "linear, every touch alike"
         case program.Position(first=first, middle=middle, last=last):
-            return f"position: first {percent(first)}, middle {percent(middle)}, last {percent(last)}"
+            words = [program.percent(part) for part in (first, middle, last)]
+            return "position: first {}, middle {}, last {}".format(*words)
         case program.TimeDecay(half_life=days):
             return f"time decay, half-life {days} days before the close"
         case _:
             assert_never(rule)
-
-
-def percent(value: Fraction) -> str:
-    """An exact percentage without needless zeros: `2/5` is `40%`."""
-    whole, rest = divmod(value * 1_000_000, 10_000)  # percent, and its four decimals: a program states no more
-    return f"{whole}.{int(rest):04d}".rstrip("0").rstrip(".") + "%"
 
 
 def weights(model: Model, instants: Sequence[datetime], closed_at: datetime) -> list[int]:

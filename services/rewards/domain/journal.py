@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from fractions import Fraction
-from functools import cache
 from typing import NamedTuple
 
 import orjson
 
 from services.rewards.domain.accounts import Account, Role
 from services.rewards.domain.earnings import Credit, Earning, State, Target
-from shared import keys, money
+from shared import keys, money, program
 
 
 class Kind(StrEnum):
@@ -179,7 +177,7 @@ def _reason(
         "share": earning.share.share,
         "credited": money.to_decimal(earning.share.amount_minor, currency),
         "tier": earning.tier,
-        "rate": percent(earning.rate) if earning.rate is not None else None,
+        "rate": program.percent(earning.rate) if earning.rate is not None else None,
         "earned": money.to_decimal(earning.amount_minor, currency),
         "due_on": earning.due_on.isoformat() if earning.due_on else None,
         "nothing_earned": earning.reason,
@@ -195,11 +193,3 @@ def _cause(credit: Credit, kind: Kind, earning: Earning | None, before: Posted |
             return f"the partner's tier at the close is {earning.tier}, before: {before.last_reason.get('tier')}"
         return earning.reason or "the facts of this deal changed"
     return credit.cause
-
-
-@cache  # a program has a handful of rates, a batch has thousands of lines
-def percent(rate: Fraction) -> str:
-    """A rate as its owner wrote it: `percent(Fraction(1, 40)) == "2.5%"`; exact, for rates have at most 6 decimals."""
-    scaled = rate * 1_000_000
-    whole, rest = divmod(scaled.numerator, 10_000)
-    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + "%" if scaled.denominator == 1 else f"{rate * 100}%"

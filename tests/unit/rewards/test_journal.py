@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from services.rewards.domain.accounts import Account, Role
 from services.rewards.domain.earnings import Credit, Credited, Terms, TierFact, target
-from services.rewards.domain.journal import Journal, Kind, Owed, Posted, differences, percent
+from services.rewards.domain.journal import Journal, Kind, Owed, Posted, differences
+from shared import program
 from tests.unit.rewards.builders import CLOSED, LATER, NOW, typed
 
 TierFacts = list[tuple[str, TierFact]]
@@ -215,4 +216,4 @@ def test_a_parked_target_leaves_the_books_alone() -> None:
 def test_percent_shows_a_rate_as_it_was_written() -> None:
     """No trailing zeros, no rounding."""
     rates = [Fraction(2, 25), Fraction(1, 40), Fraction(1), Fraction(0), Fraction(1, 1_000_000)]
-    assert [percent(rate) for rate in rates] == ["8%", "2.5%", "100%", "0%", "0.0001%"]
+    assert [program.percent(rate) for rate in rates] == ["8%", "2.5%", "100%", "0%", "0.0001%"]
