@@ -1,7 +1,7 @@
 """The rewards API: what was earned and why, what is owed and paid, and the proof of the books.
 
 A key bound to a partner sees that partner alone: another one's data does not exist for it (404), and what concerns the
-whole program needs an unbound key (403).
+whole program needs an unbound key (403). Nothing that only other partners' facts change changes an answer to it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ async def statement(
         if last
         else await queries.balances(connection, partner)
     )
-    lines = [views.line(row, by_journal[row.journal_id]) for row in rows]
+    lines = [views.line(row, by_journal[row.journal_id], only_for=caller.partner) for row in rows]
     return {
         "partner": partner, "name": name, "from": first, "to": last,
         "opening": views.owed(await queries.balances_before(connection, partner, first)),
@@ -120,7 +120,8 @@ async def show_journal(
 async def show_deal(source: Annotated[Id, Path()], deal: Annotated[Id, Path()], caller: Reader, state: Shared) -> Json:
     """What a deal earned each partner: touchpoints, share, credited amount, plan, rate, amount, account; or why none.
 
-    `journals` are what was booked for it, oldest first. With a partner's key: its own earnings and journals alone.
+    `journals` are what was booked for it, oldest first. With a partner's key: its own earnings and journals alone, and
+    no touchpoints; `explained_at` is the path of the attribution service that explains them.
     """
     async with (
         state.database.pool.acquire() as connection,
@@ -134,8 +135,7 @@ async def show_deal(source: Annotated[Id, Path()], deal: Annotated[Id, Path()], 
     if credit is None or body is None or (caller.partner is not None and not mine and not booked):
         raise http.Problem(404, "No such deal", f"No credit was decided for deal {deal!r} of {source!r}.")
     target = facts.target(credit, state.clock())
-    shown = views.deal(credit, target, facts.posted_of(credit), body, only_for=caller.partner)
-    return shown | {"journals": booked}
+    return views.deal(credit, target, facts.posted_of(credit), body, booked, only_for=caller.partner)
 
 
 @router.get("/export", tags=["ledger"], dependencies=[Depends(doors.unbound)], response_class=StreamingResponse)

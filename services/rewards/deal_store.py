@@ -62,8 +62,9 @@ async def load_credits(connection: asyncpg.Connection, deals: Sequence[Deal]) ->
 
 def _credit(row: asyncpg.Record) -> Credit:
     terms = None
-    if row["status"] == Status.CREDITED:
-        terms = Terms(row["program"], row["program_version"], row["governed_on"], row["currency"])
+    governed = (row["program"], row["program_version"], row["governed_on"], row["currency"])
+    if row["status"] != Status.NOT_WON and None not in governed:
+        terms = Terms(*governed)
     shares = zip(row["partners"], row["shares"], row["credited_minor"], strict=True)
     return Credit(
         row["deal_source"], row["deal_id"], row["revision"], row["cause"], terms, tuple(Credited(*s) for s in shares)

@@ -68,7 +68,7 @@ async def record_payment(
             connection, partner=wanted.partner, deal=None, period=Period(), after=receipt.journal_id - 1, limit=1
         )
         legs = await queries.entries(connection, [receipt.journal_id])
-    return views.journal(rows[0], legs)
+    return views.journal(rows[0], legs, only_for=caller.partner)
 
 
 def _payment_journal(wanted: Payment, caller: Caller, key: str | None, now: datetime) -> Journal:

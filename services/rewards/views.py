@@ -1,21 +1,37 @@
 """What the API shows, from rows: pure functions.
 
 Money is a decimal string; what is owed is shown as the partner sees it, positive in its favour.
+
+`only_for` names the partner a key is bound to. What is shown to it depends on its own facts, the deal and the program
+alone: the credit's revision, its cause and its touchpoints' parts move with other partners' facts and are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+from urllib.parse import quote
 
 from services.rewards.domain.accounts import Role
 from services.rewards.domain.earnings import Credit, Earning, State, Target
-from services.rewards.domain.journal import Posted
+from services.rewards.domain.journal import Kind, Posted
 from services.rewards.ledger.verify import Report
 from services.rewards.queries import Row
 from shared import money, program
+from shared.events.credit import Status
 
 Json = dict[str, Any]
+
+OWN_REASON: Final = (
+    "share", "credited", "currency", "tier", "rate", "earned", "due_on", "nothing_earned", "reference", "paid",
+)  # fmt: skip
+"""What of a journal's reason is the partner's own. A list of what is shown: a new field is hidden until it is here."""
+_OWN_CAUSE: Final = {
+    Kind.ACCRUAL: "credited",
+    Kind.ADJUSTMENT: "your credit changed",
+    Kind.REVERSAL: "your credit was taken back",
+}
+"""For journals of releases that kept no `own_cause`; the causes of the other kinds have always been the partner's."""
 
 
 def amount(minor: int, currency: str) -> Json:
@@ -38,8 +54,17 @@ def owed(rows: Iterable[Row]) -> list[Json]:
     ]
 
 
-def journal(row: Row, legs: Sequence[Row], *, only_for: str | None = None) -> Json:
+def reason(kind: str, stored: Mapping[str, Any], *, only_for: str | None) -> Json:
+    """Why a journal was booked: everything, or what is the partner's own."""
+    if only_for is None:
+        return dict(stored)
+    cause = stored.get("own_cause") or _OWN_CAUSE.get(Kind(kind)) or stored["cause"]
+    return {"cause": cause} | {name: stored[name] for name in OWN_REASON if name in stored}
+
+
+def journal(row: Row, legs: Sequence[Row], *, only_for: str | None) -> Json:
     """A journal with its legs, debit positive. `only_for` shows a partner its own accounts alone, not the vendor's."""
+    whole = {"source_event": row.source_event} if only_for is None else {}
     return {
         "id": row.journal_id,
         "kind": row.kind,
@@ -51,8 +76,8 @@ def journal(row: Row, legs: Sequence[Row], *, only_for: str | None = None) -> Js
         "adjusts": row.adjusts_journal_id,
         "program": row.program,
         "program_version": row.program_version,
-        "reason": row.reason,
-        "source_event": row.source_event,
+        "reason": reason(row.kind, row.reason, only_for=only_for),
+        **whole,
         "entries": [
             {
                 "account": leg.code,
@@ -66,7 +91,7 @@ def journal(row: Row, legs: Sequence[Row], *, only_for: str | None = None) -> Js
     }
 
 
-def journals(rows: Sequence[Row], legs: Iterable[Row], *, only_for: str | None = None) -> list[Json]:
+def journals(rows: Sequence[Row], legs: Iterable[Row], *, only_for: str | None) -> list[Json]:
     """Journals, each with its legs."""
     by_journal: dict[int, list[Row]] = {row.journal_id: [] for row in rows}
     for leg in legs:
@@ -74,7 +99,7 @@ def journals(rows: Sequence[Row], legs: Iterable[Row], *, only_for: str | None =
     return [journal(row, by_journal[row.journal_id], only_for=only_for) for row in rows]
 
 
-def line(row: Row, legs: Iterable[Row]) -> Json:
+def line(row: Row, legs: Iterable[Row], *, only_for: str | None) -> Json:
     """A line of a partner's statement: what changed on its accounts (positive is in its favour), and why."""
     changes: dict[str, Json] = {
         leg.role: amount(-leg.amount_minor, leg.currency) for leg in legs if leg.partner == row.partner
@@ -88,42 +113,66 @@ def line(row: Row, legs: Iterable[Row]) -> Json:
         "plan": row.plan,
         "adjusts": row.adjusts_journal_id,
         "changes": changes,
-        "reason": row.reason,
+        "reason": reason(row.kind, row.reason, only_for=only_for),
     }
 
 
 def deal(
-    credit: Credit, target: Target, posted: Mapping[tuple[str, str], Posted], body: Json, *, only_for: str | None
-) -> Json:
-    """A deal's earnings, from touchpoint to account. `only_for` leaves out what concerns other partners."""
+    credit: Credit, target: Target, posted: Mapping[tuple[str, str], Posted], body: Json, booked: Iterable[Json], *,
+    only_for: str | None,
+) -> Json:  # fmt: skip
+    """A deal's earnings, from share to account, and its journals. `only_for` leaves out what concerns other partners.
+
+    `explained_at` is where the attribution service explains the shares, touchpoint by touchpoint.
+    """
     touched = {share["partner"]: share for share in body["shares"]}
     shown = [e for e in target.earnings if only_for in {None, e.share.partner}]
-    whole = {key: body.get(key) for key in ("amount", "unattributed", "model", "cause")} if only_for is None else {}
+    decided = _decided(body) if only_for is None else _decided_for(only_for, body)
     return {
         "source": credit.source,
         "id": credit.id,
         "name": body.get("name"),
-        "revision": credit.revision,
-        "status": body["status"],
-        "reason": body.get("reason"),
         "governed_on": body.get("governed_on"),
         "program": body.get("program"),
         "program_version": body.get("program_version"),
-        **whole,
+        **decided,
         "waits_for": target.waits_for,
-        "earnings": [earning(e, touched[e.share.partner], posted) for e in shown],
+        "explained_at": f"/attribution/v1/deals/{quote(credit.source, safe='')}/{quote(credit.id, safe='')}",
+        "earnings": [earning(e, touched[e.share.partner], posted, only_for=only_for) for e in shown],
+        "journals": [item | {"reason": reason(item["kind"], item["reason"], only_for=only_for)} for item in booked],
     }
 
 
-def earning(item: Earning, share: Json, posted: Mapping[tuple[str, str], Posted]) -> Json:
-    """Touchpoints -> share -> credited amount -> plan and rate -> amount -> account; or why nothing was earned."""
+def _decided(body: Json) -> Json:
+    """What was decided for the whole deal."""
+    names = ("revision", "status", "reason", "amount", "unattributed", "model", "deal_kind", "cause")
+    return {name: body.get(name) for name in names} | {"unattributed_parts": body.get("unattributed_parts", [])}
+
+
+def _decided_for(partner: str, body: Json) -> Json:
+    """The same as far as it is one partner's: without a share, not whether another has one."""
+    if body["status"] == Status.NOT_WON:
+        return {"status": body["status"], "reason": body.get("reason")}
+    if any(share["partner"] == partner for share in body["shares"]):
+        return {"status": Status.CREDITED, "reason": None}
+    return {"status": "not_credited", "reason": "you have no share of this deal"}
+
+
+def earning(
+    item: Earning, share: Json, posted: Mapping[tuple[str, str], Posted], *, only_for: str | None
+) -> Json:  # fmt: skip
+    """Touchpoints -> share -> credited amount -> plan and rate -> amount -> account; or why nothing was earned.
+
+    A partner sees no touchpoints here: which of them count, and for how much, depends on those of others.
+    """
     currency = item.terms.currency
     booked = posted.get((item.share.partner, item.plan)) if item.plan is not None else None
     sums = booked.owed.get(currency) if booked else None
+    touches = {"touchpoints": share.get("touchpoints", []), "touchpoint_count": share["touchpoint_count"]}
     return {
         "partner": item.share.partner,
-        "touchpoints": share.get("touchpoints", []),
-        "touchpoint_count": share["touchpoint_count"],
+        "influence": share.get("influence"),
+        **(touches if only_for is None else {}),
         "share": item.share.share,
         "credited": amount(item.share.amount_minor, currency),
         "plan": item.plan,

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from shared.events.base import Contract, Id, Instant, Money, Name, Text
+from shared.events.deal import Kind
 
 TOPIC: Final = "tributary.credits"
 DECIDED: Final = "credit.decided"
@@ -32,14 +33,43 @@ class CreditedTouchpoint(Contract):
     share: str
 
 
+class Influence(StrEnum):
+    """What a partner was for a deal: exactly one of these."""
+
+    SOURCED = "sourced"
+    INFLUENCED = "influenced"
+    DELIVERED = "delivered"
+
+
 class Share(Contract):
-    """What one partner is credited with: an exact fraction of the deal and its amount."""
+    """What one partner is credited with: an exact fraction of the deal and its amount.
+
+    `originating` is the part of the share (a fraction of the deal) that it keeps from the account's first deal.
+    """
 
     partner: Id
     share: str
     amount: Money
+    influence: Influence | None = None
+    originating: str | None = None
     touchpoint_count: int
     touchpoints: tuple[CreditedTouchpoint, ...] = ()
+
+
+class Participant(Contract):
+    """A partner that took part in a deal, with a share or without."""
+
+    partner: Id
+    influence: Influence
+
+
+class Unattributed(Contract):
+    """A part of a deal that no partner is credited with, and why: a stable code and words."""
+
+    reason: Id
+    text: Text
+    share: str
+    amount: Money
 
 
 class CreditDecided(Contract):
@@ -47,7 +77,8 @@ class CreditDecided(Contract):
 
     The sum of the shares' amounts plus `unattributed` is `amount`, exactly. `reason` says why nothing was credited
     (then `shares` is empty); `cause` says what changed since the revision before. `governed_on` is the deal's close
-    date in the program's time zone: it picks the program version, and the partner's tier.
+    date in the program's time zone: it picks the program version, and the partner's tier. `unattributed_parts` make up
+    `unattributed`; `participants` are all partners that took part; `account` are the keys whose touchpoints counted.
     """
 
     source: Id
@@ -63,5 +94,9 @@ class CreditDecided(Contract):
     unattributed: Money | None = None
     reason: Text | None = None
     shares: tuple[Share, ...] = ()
+    deal_kind: Kind | None = None
+    unattributed_parts: tuple[Unattributed, ...] = ()
+    participants: tuple[Participant, ...] = ()
+    account: tuple[Id, ...] = ()
     cause: Text
     decided_at: Instant

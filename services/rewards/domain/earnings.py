@@ -45,7 +45,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """The newest credit snapshot of a deal. Without `terms` nobody is credited, and `shares` is empty."""
+    """The newest credit snapshot of a deal. Without `terms` it is not won, or no program governs it: `shares` is empty.
+
+    A won deal without any share has terms all the same: a partner that lost its share must not see in its books
+    whether somebody else has one.
+    """
 
     source: str
     id: str

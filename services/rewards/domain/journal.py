@@ -10,14 +10,21 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from services.rewards.domain.accounts import Account, Role
 from services.rewards.domain.earnings import Credit, Earning, State, Target
 from shared import keys, money, program
+
+Reason = Mapping[str, str | int | None]
+"""Why a journal was booked. `cause` tells finance everything, `own_cause` tells the partner what is its own."""
+
+_TOLD: Final = {"tier": "your tier at the close", "rate": "your rate", "due_on": "the end of your hold"}
+"""What else of a reason may have changed for the partner, in words."""
 
 
 class Kind(StrEnum):
@@ -47,7 +54,7 @@ class Journal:
     partner: str
     legs: tuple[Leg, ...]
     source_event: str
-    reason: Mapping[str, str | int | None]
+    reason: Reason
     deal_source: str | None = None
     deal_id: str | None = None
     plan: str | None = None
@@ -88,7 +95,7 @@ class Posted:
     journals: int
     last_journal_id: int
     last_effective_on: date
-    last_reason: Mapping[str, str | int | None]
+    last_reason: Reason
     owed: Mapping[str, Owed] = field(default_factory=dict)
 
 
@@ -170,12 +177,22 @@ def _kind(new: Owed, old: Owed, before: Posted | None) -> Kind:
 def _reason(
     credit: Credit, kind: Kind, currency: str, earning: Earning | None, before: Posted | None
 ) -> dict[str, str | int | None]:
-    reason: dict[str, str | int | None] = {"cause": _cause(credit, kind, earning, before), "revision": credit.revision}
-    if earning is None or earning.terms.currency != currency:
-        return reason
-    return reason | {
+    told = {} if earning is None else _told(earning)
+    reason: dict[str, str | int | None] = {
+        "cause": _cause(credit, kind, earning, before),
+        "own_cause": _own_cause(credit, kind, told, before),
+        "revision": credit.revision,
+    }
+    return reason | told if told.get("currency") == currency else reason
+
+
+def _told(earning: Earning) -> dict[str, str | int | None]:
+    """What an earning came from: the partner's own facts, the deal's and the program's."""
+    currency = earning.terms.currency
+    return {
         "share": earning.share.share,
         "credited": money.to_decimal(earning.share.amount_minor, currency),
+        "currency": currency,
         "tier": earning.tier,
         "rate": program.percent(earning.rate) if earning.rate is not None else None,
         "earned": money.to_decimal(earning.amount_minor, currency),
@@ -193,3 +210,38 @@ def _cause(credit: Credit, kind: Kind, earning: Earning | None, before: Posted |
             return f"the partner's tier at the close is {earning.tier}, before: {before.last_reason.get('tier')}"
         return earning.reason or "the facts of this deal changed"
     return credit.cause
+
+
+def _own_cause(credit: Credit, kind: Kind, told: Reason, before: Posted | None) -> str:
+    """What changed for the partner itself: the credit's cause and revision tell of other partners' facts too.
+
+    So it is told from this earning and the partner's own journal before it; of the credit, whether the deal counts.
+    """
+    if kind is Kind.MATURITY:
+        return f"the hold ended on {told['due_on']}"
+    if before is None:
+        return "credited"
+    if credit.terms is None:
+        return "the deal no longer counts: it is not won, or no program governs its close date"
+    if not told:
+        return "your credit was taken back"
+    last = before.last_reason
+    changes = [_own_credit(told, last)]
+    changes += [_change(words, last.get(name), told[name]) for name, words in _TOLD.items()]
+    changes += [str(told["nothing_earned"])] if told["nothing_earned"] else []
+    return "; ".join(filter(None, changes)) or "your earning changed"
+
+
+def _own_credit(told: Reason, last: Reason) -> str | None:
+    if "currency" in last:
+        return _change("your credit", _amount(last), _amount(told))
+    same = last.get("credited") == told["credited"]  # journals of older releases do not name the currency
+    return None if same else f"your credit is {_amount(told)}"
+
+
+def _amount(told: Reason) -> str:
+    return f"{Decimal(str(told['credited'])):,} {told['currency']}"
+
+
+def _change(what: str, old: str | int | None, new: str | int | None) -> str | None:
+    return f"{what} changed: {old} -> {new}" if None not in {old, new} and old != new else None

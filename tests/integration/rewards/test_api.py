@@ -173,8 +173,10 @@ async def test_deal_tells_the_way_from_touchpoint_to_account(shown: Books) -> No
     async with shown.client() as client:
         deal = (await client.get("/deals/crm/D%2F2")).json()
     (earning,) = deal["earnings"]
+    assert deal["explained_at"] == "/attribution/v1/deals/crm/D%2F2"
     assert earning["touchpoints"][0]["id"] == "T-1"
     del earning["touchpoints"], earning["touchpoint_count"], earning["partner"], earning["nothing_earned"]
+    del earning["influence"]
     assert earning.pop("posted") == {"pending": usd(0), "payable": usd(1_600)}
     assert earning == {
         "share": "20000/20000", "credited": usd(20_000), "plan": "influence", "tier": "gold", "rate": "8%",
@@ -253,7 +255,10 @@ async def test_a_partners_key_sees_that_partner_alone(shown: Books) -> None:
         }
         deal = (await client.get("/deals/crm/D-1")).json()
         assert "beta" not in str(deal)
-        assert "amount" not in deal
+        assert not {"amount", "revision", "cause", "unattributed_parts"} & deal.keys()
+        assert not {"touchpoints", "touchpoint_count"} & deal["earnings"][0].keys()
+        assert deal["explained_at"] == "/attribution/v1/deals/crm/D-1"
+        assert "source_event" not in journals[0]
         for path in ("/partners/beta/balance", "/partners/beta/statement", "/journals?partner=beta", "/deals/crm/D-3"):
             assert (await client.get(path)).status_code == 404
         async with shown.client() as unbound:

@@ -11,7 +11,7 @@ from shared import money, program
 from shared.events import credit, directory
 from shared.events import program as program_events
 from shared.events.base import Contract, Money
-from shared.events.credit import CreditDecided, Share, Status
+from shared.events.credit import MAX_TOUCHPOINTS_PER_SHARE, CreditDecided, Share, Status
 from shared.events.directory import PartnerUpserted
 from shared.events.program import ProgramActivated
 from shared.message import Message
@@ -49,22 +49,26 @@ def typed(version: int = 1, **changes: Any) -> Program:  # noqa: ANN401  whateve
 def decided(
     deal: str, revision: int, shares: Mapping[str, int], *, source: str = "crm", currency: str = "USD",
     governed_on: date = CLOSED, version: int = 1, cause: str = "first decision", status: Status | None = None,
-    reason: str | None = None,
+    reason: str | None = None, unattributed: int = 0, touchpoints: int = 1,
 ) -> CreditDecided:  # fmt: skip
-    """Credit of a deal: minor units per partner. Without shares the deal is not won, unless a status says otherwise."""
+    """Credit of a deal: minor units per partner. Without shares the deal is not won, unless a status says otherwise.
+
+    `touchpoints` are behind each share, `unattributed` is nobody's.
+    """
     status = status or (Status.CREDITED if shares else Status.NOT_WON)
-    total = sum(shares.values())
+    total = sum(shares.values()) + unattributed
     won = status is not Status.NOT_WON
     touch = credit.CreditedTouchpoint(source="portal", id="T-1", activity="demo", occurred_at=NOW, share="1/2")
     return CreditDecided(
         source=source, id=deal, name=f"Deal {deal}", revision=revision, status=status, cause=cause, decided_at=NOW,
         governed_on=governed_on if won else None, program="northwind" if won else None,
         program_version=version if won else None, model="linear" if won else None, reason=reason,
-        amount=Money.of(total, currency) if won else None, unattributed=Money.of(0, currency) if won else None,
+        amount=Money.of(total, currency) if won else None,
+        unattributed=Money.of(unattributed, currency) if won else None,
         shares=tuple(
             Share(
                 partner=name, share=f"{minor}/{total}" if total else "0", amount=Money.of(minor, currency),
-                touchpoint_count=1, touchpoints=(touch,),
+                touchpoint_count=touchpoints, touchpoints=(touch,) * min(touchpoints, MAX_TOUCHPOINTS_PER_SHARE),
             )
             for name, minor in shares.items()
         ),

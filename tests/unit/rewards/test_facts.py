@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 
 from services.rewards.domain import facts
 from shared.errors import Invalid
-from tests.unit.rewards.builders import activated, decided, partner
+from shared.events.base import Money
+from tests.unit.rewards.builders import activated, decided, partner, usd
 
 GOLDEN = Path(__file__).parents[2] / "contracts" / "golden"
 
@@ -19,6 +21,17 @@ def test_the_golden_events_of_its_producers_are_read() -> None:
     assert sum(share.amount.minor for share in credit.shares) + credit.unattributed.minor == credit.amount.minor
     assert facts.partner((GOLDEN / "partner.upserted.json").read_bytes()).event.tier
     assert facts.activation((GOLDEN / "program.activated.json").read_bytes()).event.version
+
+
+def test_a_part_of_a_credited_deal_may_be_nobodys() -> None:
+    """Shares and an unattributed rest make up the amount together; how the rest is explained is carried along."""
+    told = decided("D-1", 1, {"acme": 5}, unattributed=7).model_dump(mode="json") | {
+        "unattributed_parts": [{"reason": "direct", "text": "", "share": "7/12", "amount": usd(7)}],
+        "participants": [{"partner": "beta", "influence": "delivered"}], "deal_kind": "renewal", "account": ["crm:A1"],
+    }  # fmt: skip
+    event = facts.credit(orjson.dumps(told)).event
+    assert (event.amount, event.unattributed) == (Money.of(12, "USD"), Money.of(7, "USD"))
+    assert [part.amount.minor for part in event.unattributed_parts] == [7]
 
 
 def test_when_and_why_it_was_sent_is_no_part_of_a_fact() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.rewards.domain.accounts import Account, Role
 from services.rewards.domain.earnings import Credit, Credited, Terms, TierFact, target
-from services.rewards.domain.journal import Journal, Kind, Owed, Posted, differences
+from services.rewards.domain.journal import Journal, Kind, Owed, Posted, Reason, differences
 from shared import program
 from tests.unit.rewards.builders import CLOSED, LATER, NOW, typed
 
@@ -181,6 +181,39 @@ def test_the_life_of_a_deal_is_a_chain_of_linked_journals() -> None:
     assert [j.effective_on.isoformat() for j in books.journals] == [
         "2026-03-02", "2026-03-02", "2026-04-01", "2026-04-01", "2026-03-02"
     ]  # fmt: skip
+
+
+def test_a_partner_is_told_what_changed_for_it_and_nothing_of_others() -> None:
+    """Its own cause comes from its own journals: the same at any revision, whatever the credit's cause says."""
+    silver, gold = ({"acme": [TierFact(n, tier, date(2026, 1, 1))]} for n, tier in ((1, "silver"), (2, "gold")))
+    retold = "your tier at the close changed: silver -> gold; your rate changed: 5% -> 8%"
+    for step in (1, 5):
+        books = Books()
+        books.settle(won(1, 800_000), silver, NOW)
+        books.settle(won(1 + step, 600_000, "touchpoint portal/t2 of beta"), silver, NOW)
+        books.settle(won(1 + step, 600_000), silver, LATER)
+        books.settle(won(1 + 2 * step, 500_000, "touchpoint portal/t3 of beta"), gold, LATER)
+        nobody = Credit("crm", "D-1", 90 + step, "all to beta", Terms("northwind", 1, CLOSED, "USD"))
+        books.settle(nobody, gold, LATER)
+        books.settle(won(100, 0), gold, LATER)
+        books.settle(won(101, 100, "touchpoint portal/t3 of beta"), gold, LATER)
+        books.settle(Credit("crm", "D-1", 102, "lost"), gold, LATER)
+        assert [journal.reason["own_cause"] for journal in books.journals] == [
+            "credited", "your credit changed: 8,000.00 USD -> 6,000.00 USD", "the hold ended on 2026-04-01",
+            f"your credit changed: 6,000.00 USD -> 5,000.00 USD; {retold}", "your credit was taken back",
+            "your credit is 1.00 USD",
+            "the deal no longer counts: it is not won, or no program governs its close date",
+        ]  # fmt: skip
+
+
+def test_a_journal_of_an_older_release_is_followed_without_its_amount() -> None:
+    """Its reason names no currency, so what was credited before is not told; what is credited now is."""
+    before = {"acme": [TierFact(1, "gold", date(2026, 1, 1))]}
+    old: Reason = {"cause": "won", "revision": 1, "credited": "100.00", "tier": "gold", "rate": "8%"}
+    posted = {("acme", "influence"): Posted(1, 1, CLOSED, old, {"USD": Owed(800)})}
+    credit = won(2, 20_000)
+    (journal,) = differences(credit, target(credit, before, PROGRAMS, NOW), posted)
+    assert journal.reason["own_cause"] == "your credit is 200.00 USD"
 
 
 def test_a_corrected_tier_names_itself_as_the_cause() -> None:
