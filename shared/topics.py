@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 
 from shared.errors import TributaryError
-from shared.events import credit, deal, directory, program, touchpoint
+from shared.events import credit, deal, directory, program, review, touchpoint
 
 DEAD_LETTERS: Final = "tributary.dead-letters"
 
@@ -22,6 +22,7 @@ PARTITIONS: Final = {
     deal.TOPIC: 6,
     credit.TOPIC: 6,
     directory.TOPIC: 1,  # small; one partition keeps its order whole
+    review.TOPIC: 1,
     program.TOPIC: 1,
     DEAD_LETTERS: 1,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from services.ingest import api
+from services.ingest import api, doors
 from services.ingest.catalogue import Catalogue
 from services.ingest.settings import Settings
 from shared import runtime, service, telemetry
@@ -24,7 +24,7 @@ async def run(settings: Settings) -> None:
     async def ready() -> list[str]:
         return [*catalogue.faults(), *await database.faults()]
 
-    ingest = api.Ingest(producer, catalogue, secrets, service.utc_now)
+    ingest = doors.Ingest(producer, catalogue, secrets, service.utc_now)
     app = api.create_app(ingest, key_pool=database.pool, ready=ready, metrics=telemetry.Metrics())
     structlog.get_logger().info("service.started", port=settings.ingest_port)
     try:

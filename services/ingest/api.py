@@ -8,54 +8,21 @@ the body claims: a CloudEvent's own `source` is required by its specification, a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import asyncpg
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from services.ingest import openapi, requests
-from services.ingest.catalogue import Catalogue
+from services.ingest import directory, openapi, requests
 from services.ingest.crm import standard_webhooks
-from services.ingest.domain import batch, deals, document, fields, partners, programs, touchpoints
-from services.ingest.domain.programs import Known
-from services.ingest.settings import Secrets
+from services.ingest.domain import batch, deals, document, programs, touchpoints, withdrawals
+from services.ingest.doors import Doors, Ingest, vendor
 from shared import http, telemetry
 from shared.access import Caller
 from shared.events import deal, touchpoint
-from shared.events.envelope import Event
-
-
-class Sender(Protocol):
-    """What the doors need of a Kafka producer: every event acknowledged, or `Transient`."""
-
-    async def send(self, events: Sequence[Event]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ingest:
-    """What the doors share: the way into Kafka, the known programs, the secrets of webhooks, and the clock."""
-
-    producer: Sender
-    catalogue: Catalogue
-    secrets: Secrets
-    clock: Callable[[], datetime]
-
-    def programs(self) -> Known:
-        """The known programs; 503 until the program topic has been read."""
-        if self.catalogue.faults():
-            detail = "The program topic is not yet read. Repeat the request with the same ids."
-            raise http.Problem(503, "Unavailable", detail, headers={"Retry-After": str(http.RETRY_AFTER_S)})
-        return self.catalogue.known
-
-    async def accept(self, events: Sequence[Event], **more: object) -> JSONResponse:
-        """Append to Kafka and say how many were accepted."""
-        await self.producer.send(events)
-        return JSONResponse({"accepted": len(events), **more}, 202)
 
 
 def create_app(
@@ -65,7 +32,7 @@ def create_app(
     app = http.create_app(
         service="ingest",
         title="Tributary ingest",
-        description="Touchpoints, deals, partners and programs come in here. `202` means the log has them; "
+        description="Touchpoints, deals, partners, accounts and programs come in here. `202` means the log has them; "
         "a repeat with the same id changes nothing.",
         key_pool=key_pool,
         ready=ready,
@@ -74,29 +41,11 @@ def create_app(
     app.state.ingest = ingest
     requests.answer_refusals(app)
     app.include_router(router)
+    app.include_router(directory.router)
     return app
 
 
-def _ingest(request: Request) -> Ingest:
-    found: Ingest = request.app.state.ingest
-    return found
-
-
-def _vendor(scope: str) -> Callable[..., Awaitable[Caller]]:
-    """Admits keys of the vendor that hold the scope: one bound to a partner may record touchpoints alone."""
-
-    async def admit(
-        caller: Caller = Depends(http.require(scope)),  # noqa: B008  in an annotation `scope` cannot be looked up
-    ) -> Caller:
-        if caller.partner is not None:
-            raise http.Problem(403, "Forbidden", "A key bound to a partner may post that partner's touchpoints alone.")
-        return caller
-
-    return admit
-
-
 router = APIRouter(prefix="/ingest/v1", responses=openapi.RESPONSES)
-Doors = Annotated[Ingest, Depends(_ingest)]
 NO_PROGRAM = (
     "No program is active yet. Activate one with `tributary program activate FILE` or POST /ingest/v1/programs."
 )
@@ -118,9 +67,20 @@ async def post_touchpoints(
     return await ingest.accept(touchpoints.events(items, caller.source, now, telemetry.traceparent()))
 
 
+@router.post("/touchpoints/withdrawals", status_code=202, tags=["facts"], openapi_extra=openapi.WITHDRAWALS)
+async def post_withdrawals(
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(http.require("touchpoints:write"))]
+) -> JSONResponse:
+    """Take one touchpoint of the key's own source back, or up to 1,000, for ever. The first withdrawal counts."""
+    form = requests.form(request.headers, touchpoint.WITHDRAWN)
+    items = batch.read(await request.body(), withdrawals.SHAPE, withdrawals.objections, form)
+    now, trace = ingest.clock(), telemetry.traceparent()
+    return await ingest.accept(withdrawals.events(items, caller.source, caller.partner, now, trace))
+
+
 @router.post("/deals", status_code=202, tags=["facts"], openapi_extra=openapi.DEALS)
 async def post_deals(
-    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(_vendor("deals:write"))]
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(vendor("deals:write"))]
 ) -> JSONResponse:
     """Show one deal or up to 1,000 as the CRM has them now. The highest version of a deal is its present state."""
     form = requests.form(request.headers, deal.OBSERVED)
@@ -141,35 +101,9 @@ async def post_webhook(request: Request, ingest: Doors, source: str) -> JSONResp
     return await ingest.accept(deals.events(items, source, now, telemetry.traceparent()))
 
 
-@router.put("/partners/{partner_id}", status_code=202, tags=["directory"], openapi_extra=openapi.PARTNER)
-async def put_partner(
-    request: Request,
-    ingest: Doors,
-    partner_id: fields.Id,
-    caller: Annotated[Caller, Depends(_vendor("partners:write"))],
-) -> JSONResponse:
-    """State a partner's name and the tier it holds from a day on. Earlier tiers keep their time."""
-    rules = partners.Rules(_tiers(ingest))
-    items = batch.read(await _json(request), partners.BODY, rules.tier_objections)
-    if len(items) != 1:
-        raise http.Problem(422, "Invalid request", "Send one partner here; POST /ingest/v1/partners takes several.")
-    partner: partners.Partner = {**items[0], "id": partner_id}
-    return await ingest.accept(partners.events([partner], caller.source, ingest.clock(), telemetry.traceparent()))
-
-
-@router.post("/partners", status_code=202, tags=["directory"], openapi_extra=openapi.PARTNERS)
-async def post_partners(
-    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(_vendor("partners:write"))]
-) -> JSONResponse:
-    """State one partner or up to 1,000, each with its id."""
-    rules = partners.Rules(_tiers(ingest))
-    items = batch.read(await _json(request), partners.SHAPE, rules.objections)
-    return await ingest.accept(partners.events(items, caller.source, ingest.clock(), telemetry.traceparent()))
-
-
 @router.post("/programs", status_code=202, tags=["program"], openapi_extra=openapi.PROGRAM)
 async def post_program(
-    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(_vendor("programs:write"))]
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(vendor("programs:write"))]
 ) -> JSONResponse:
     """Activate a version of the partner program, in YAML or JSON. A version, once activated, never changes."""
     kind = requests.media_type(request.headers)
@@ -190,14 +124,3 @@ async def post_program(
     answer = await ingest.accept([event], program=program.program, version=program.version)
     ingest.catalogue.add(program, found.data)
     return answer
-
-
-async def _json(request: Request) -> bytes:
-    if requests.media_type(request.headers) != batch.Form.JSON:
-        raise http.Problem(415, "Unsupported media type", "Send Content-Type: application/json.")
-    return await request.body()
-
-
-def _tiers(ingest: Ingest) -> frozenset[str] | None:
-    known = ingest.programs()
-    return known.tiers if known.documents else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.ingest.domain import deals, partners, touchpoints
+from services.ingest.domain import accounts, deals, partner_merges, partners, touchpoints, withdrawals
 from services.ingest.domain.batch import MAX_ITEMS, Form, Shape
 
 _TOUCHPOINT: Final = {
@@ -15,6 +15,7 @@ _TOUCHPOINT: Final = {
     "occurred_at": "2026-03-02T14:30:00+01:00",
     "evidence": "https://alpine.example/reports/42",
 }
+_WITHDRAWAL: Final = {"id": "demo-2026-0042", "reason": "The demonstration was cancelled at short notice."}
 _DEAL: Final = {
     "id": "D-1001",
     "version": 1772461800000000,
@@ -24,8 +25,41 @@ _DEAL: Final = {
     "amount": {"amount": "12500.00", "currency": "USD"},
     "created_at": "2026-01-10T09:00:00Z",
     "closed_at": "2026-03-20T17:00:00Z",
+    "milestones": {"lead_created": "2026-01-05T09:00:00Z"},
+    "region": "EMEA",
+    "product": "calibration",
 }
 _PARTNER: Final = {"name": "Alpine Consulting", "tier": "silver", "tier_since": "2026-01-01", "kind": "consultant"}
+_PARTNER_MERGE: Final = {
+    "id": "alpine-takeover",
+    "partner": "summit-advisers",
+    "into": "alpine-consulting",
+    "effective_from": "2026-04-01",
+    "evidence": "Commercial register, entry of 2026-03-28",
+}
+_ACCOUNT: Final = {
+    "id": "acme",
+    "version": 1,
+    "name": "Acme Instruments",
+    "aliases": ["Acme Instruments Ltd.", "ACME"],
+    "domains": ["acme.example", "acme-instruments.example"],
+    "crm_ids": [{"id": "001A"}, {"crm": "apac", "id": "77"}],
+    "duns": "15-048-3782",
+    "vat": "DE 136.695.976",
+}
+_ACCOUNT_MERGE: Final = {
+    "id": "acme-buys-zenith",
+    "version": 1,
+    "accounts": [{"crm_id": "001A"}, {"domain": "zenith.example"}],
+    "effective_from": "2026-04-01",
+    "evidence": "Press release of 2026-03-30",
+}
+_SEPARATION: Final = {
+    "id": "acme-foundation",
+    "version": 1,
+    "account": {"domain": "acme-foundation.example", "crm_id": "002F"},
+    "evidence": "Ticket 4711: another legal entity with purchases of its own",
+}
 _PROGRAM: Final = """\
 program: northwind-partners
 version: 1
@@ -124,6 +158,7 @@ def _inlined(schema: Any, definitions: dict[str, Any] | None = None) -> Any:  # 
 
 
 TOUCHPOINTS: Final = _with_events(touchpoints.SHAPE, "touchpoint.recorded", _TOUCHPOINT)
+WITHDRAWALS: Final = _with_events(withdrawals.SHAPE, "touchpoint.withdrawn", _WITHDRAWAL)
 DEALS: Final = _with_events(deals.SHAPE, "deal.observed", _DEAL)
 WEBHOOK: Final = _body(
     {
@@ -143,6 +178,10 @@ WEBHOOK: Final = _body(
 )
 PARTNER: Final = _body({"application/json": {"schema": _inlined(partners.BODY.schema()), "example": _PARTNER}})
 PARTNERS: Final = _body({"application/json": _one_or_many(partners.SHAPE, {"id": "alpine-consulting", **_PARTNER})})
+PARTNER_MERGES: Final = _body({"application/json": _one_or_many(partner_merges.SHAPE, _PARTNER_MERGE)})
+ACCOUNTS: Final = _body({"application/json": _one_or_many(accounts.LINKED, _ACCOUNT)})
+ACCOUNT_MERGES: Final = _body({"application/json": _one_or_many(accounts.MERGES, _ACCOUNT_MERGE)})
+ACCOUNT_SEPARATIONS: Final = _body({"application/json": _one_or_many(accounts.SEPARATIONS, _SEPARATION)})
 PROGRAM: Final = _body(
     {
         "application/yaml": {"schema": {"type": "object"}, "example": _PROGRAM},

@@ -1,4 +1,4 @@
-"""How a message names a customer account: strong keys (CRM id, domain) and a weak one (name)."""
+"""How a message names a customer account: strong keys (CRM id, DUNS, VAT number, domain) and a weak one (name)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ class AccountRef(Contract):
     """A customer company as the sender knows it.
 
     `crm_id` is the account's id in the vendor's CRM `crm`; `domain` is the registrable domain, lower-case, in ASCII
-    (ingest normalises it: `https://www.Acme.co.uk/x` becomes `acme.co.uk`). A name alone never links.
+    (ingest normalises it: `https://www.Acme.co.uk/x` becomes `acme.co.uk`). `duns` is the nine digits, `vat` the number
+    with its country, upper-case, without blanks. A name alone never links.
     """
 
     domain: Id | None = None
     crm: Id = DEFAULT_CRM
     crm_id: Id | None = None
+    duns: Id | None = None
+    vat: Id | None = None
     name: Name | None = None
 
     @property
@@ -27,4 +30,7 @@ class AccountRef(Contract):
         """The Kafka key: facts that name an account in the same way share a partition."""
         if self.crm_id:
             return f"crm:{self.crm}:{self.crm_id}"
-        return f"domain:{self.domain}" if self.domain else f"name:{self.name}"
+        for kind, value in (("duns", self.duns), ("vat", self.vat), ("domain", self.domain)):
+            if value:
+                return f"{kind}:{value}"
+        return f"name:{self.name}"

@@ -30,6 +30,8 @@ class DealObserved(Contract):
     """A snapshot under its natural key (source, id, version); the highest version is the deal's present state.
 
     A won deal always has an amount and `closed_at` (ingest refuses it otherwise); open and lost ones may lack both.
+    A deal that the CRM has `removed`, or merged into another of the same source, earns nothing in whatever stage.
+    `milestones` are instants by name, such as `lead_created`; `opportunity_created` is `created_at` unless named.
     """
 
     source: Id
@@ -43,4 +45,8 @@ class DealObserved(Contract):
     created_at: Instant | None = None
     closed_at: Instant | None = None
     milestones: dict[Id, Instant] = Field(default_factory=dict)
+    region: Id | None = None
+    product: Id | None = None
+    removed: bool = False
+    merged_into: Id | None = None
     observed_at: Instant

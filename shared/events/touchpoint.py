@@ -1,4 +1,4 @@
-"""`touchpoint.recorded`: a partner did something that may have influenced a purchase."""
+"""`touchpoint.recorded`: a partner did something that may have influenced a purchase; `touchpoint.withdrawn`: no."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from shared.events.base import Contract, Id, Instant, Text
 
 TOPIC: Final = "tributary.touchpoints"
 RECORDED: Final = "touchpoint.recorded"
+WITHDRAWN: Final = "touchpoint.withdrawn"
 
 
 class TouchpointRecorded(Contract):
@@ -28,3 +29,17 @@ class TouchpointRecorded(Contract):
     received_at: Instant
     evidence: Text | None = None
     details: dict[Id, Text] = Field(default_factory=dict)
+
+
+class TouchpointWithdrawn(Contract):
+    """The sender takes a touchpoint of its own back, for ever. Natural key (source, id) of the touchpoint.
+
+    It may come before the touchpoint. The first withdrawal counts; the touchpoint is kept, and earns nothing. With
+    `partner` (that of the API key) it takes back that partner's touchpoint alone, for keys may share a source.
+    """
+
+    source: Id
+    id: Id
+    partner: Id | None = None
+    reason: Text
+    received_at: Instant

@@ -10,17 +10,23 @@ import pytest
 from pydantic import ValidationError
 
 from shared import program
-from shared.events import credit, deal, directory, touchpoint
+from shared.events import credit, deal, directory, review, touchpoint
 from shared.events import program as program_event
 from shared.events.base import Contract
 
 GOLDEN = Path(__file__).parent / "golden"
 CONTRACTS: dict[str, type[Contract]] = {
     touchpoint.RECORDED: touchpoint.TouchpointRecorded,
+    touchpoint.WITHDRAWN: touchpoint.TouchpointWithdrawn,
     deal.OBSERVED: deal.DealObserved,
     directory.PARTNER_UPSERTED: directory.PartnerUpserted,
+    directory.PARTNER_MERGED: directory.PartnerMerged,
+    directory.ACCOUNT_LINKED: directory.AccountLinked,
+    directory.ACCOUNT_MERGED: directory.AccountMerged,
+    directory.ACCOUNT_SEPARATED: directory.AccountSeparated,
     program_event.ACTIVATED: program_event.ProgramActivated,
     credit.DECIDED: credit.CreditDecided,
+    review.DECIDED: review.ReviewDecided,
 }
 
 

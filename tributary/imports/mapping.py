@@ -35,11 +35,11 @@ class Kind(StrEnum):
     PARTNERS = "partners"
 
 
-_ACCOUNT: Final = ("account.domain", "account.crm", "account.crm_id", "account.name")
+_ACCOUNT: Final = ("account.domain", "account.crm", "account.crm_id", "account.duns", "account.vat", "account.name")
 FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.DEALS: (
         "id", "version", *_ACCOUNT, "name", "stage", "amount", "currency", "created_at", "closed_at", "kind",
-        "milestones.",
+        "milestones.", "region", "product", "removed", "merged_into",
     ),
     Kind.TOUCHPOINTS: (
         "id", "partner", *_ACCOUNT, "activity", "occurred_at", "reported_at", "evidence", "details.",
@@ -53,6 +53,8 @@ REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.PARTNERS: ("id", "name", "tier", "tier_since"),
 }
 STAGES: Final = ("open", "won", "lost")
+FLAGS: Final[Mapping[str, bool]] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+"""How the exports of CRMs write a yes or no, in any case."""
 
 _INSTANTS: Final = ("created_at", "closed_at", "occurred_at", "reported_at")
 
@@ -108,7 +110,7 @@ class Rules:
         else:
             item[name] = self._convert(name, text)
 
-    def _convert(self, name: str, text: str) -> str | int:
+    def _convert(self, name: str, text: str) -> str | int | bool:
         if name in _INSTANTS:
             return self._instant(name, text)
         if name == "tier_since":
@@ -119,6 +121,8 @@ class Rules:
             return int(text)
         if name == "stage":
             return self._stage(text)
+        if name == "removed":
+            return _flag(text)
         return text
 
     def _stage(self, text: str) -> str:
@@ -155,6 +159,13 @@ class Rules:
             raise ValueError(
                 f"{text[:40]!r} is not an ISO date; say its form with --date-format, as %m/%d/%Y"
             ) from None
+
+
+def _flag(text: str) -> bool:
+    flag = FLAGS.get(text.lower())
+    if flag is None:
+        raise ValueError(f"{text[:40]!r} is neither true nor false; write one of {', '.join(FLAGS)}")
+    return flag
 
 
 def generated_id(row: Row, occurrence: int) -> str:

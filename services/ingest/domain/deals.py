@@ -10,12 +10,14 @@ import orjson
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from services.ingest.domain.batch import Numbered, Objection, Shape, repeated
+from services.ingest.domain.batch import SHOWN_STEP, Numbered, Objection, Shape, repeated
 from services.ingest.domain.fields import (
     MAX_ENTRIES,
+    NAMED_BY,
     STRICT,
     Account,
     ExactAmount,
+    Flag,
     Id,
     Instant,
     Name,
@@ -28,7 +30,14 @@ from shared.events import deal
 from shared.events.envelope import Event
 
 MAX_AHEAD: Final = timedelta(hours=24)
-"""How far a close may lie ahead: many CRMs know the day alone, and somewhere that day has already begun."""
+"""How far a close or a milestone may lie ahead: many CRMs know the day alone, and somewhere it has already begun."""
+
+_MILESTONES: Final = (
+    "Instants by name, at most 24 hours ahead. Names are free; `lead_created` and `opportunity_created` are known to "
+    "programs (the latter is `created_at` unless named here)."
+)
+_REMOVED: Final = "The CRM has removed it: it earns nothing from now on, and needs no amount and no close."
+_MERGED_INTO: Final = "The id of the deal that took this one's place in the CRM: this one earns nothing from now on."
 
 
 @with_config(STRICT)
@@ -44,11 +53,17 @@ class Deal(TypedDict):
     ]
     name: NotRequired[Name | None]
     stage: Literal["open", "won", "lost"]
-    amount: NotRequired[Annotated[ExactAmount | None, Field(description="Needed once won; a decimal string.")]]
+    amount: NotRequired[
+        Annotated[ExactAmount | None, Field(description="Needed once won; a decimal string; see `removed`.")]
+    ]
     created_at: NotRequired[Instant | None]
-    closed_at: NotRequired[Annotated[Instant | None, Field(description="Needed once won.")]]
-    milestones: NotRequired[Annotated[dict[Id, Instant] | None, Field(max_length=MAX_ENTRIES)]]
+    closed_at: NotRequired[Annotated[Instant | None, Field(description="Needed once won; see `removed`.")]]
+    milestones: NotRequired[Annotated[dict[Id, Instant] | None, Field(max_length=MAX_ENTRIES, description=_MILESTONES)]]
     kind: NotRequired[Literal["new", "renewal", "expansion"] | None]
+    region: NotRequired[Annotated[Id | None, Field(description="Where it is sold, as the program names regions.")]]
+    product: NotRequired[Annotated[Id | None, Field(description="What is sold, as the program names products.")]]
+    removed: NotRequired[Annotated[Flag | None, Field(description=_REMOVED)]]
+    merged_into: NotRequired[Annotated[Id | None, Field(description=_MERGED_INTO)]]
 
 
 SHAPE: Final[Shape[Deal]] = Shape(Deal, Literal["deal.observed"])
@@ -60,15 +75,22 @@ def objections(numbered: Numbered[Deal], now: datetime) -> Iterator[Objection]:
     for index, item in numbered:
         closed_at = item.get("closed_at")
         account = item.get("account")
-        if item["stage"] == "won" and item.get("amount") is None:
+        # A deal that is gone earns nothing, whatever it was: it need not say what it would have earned.
+        earns = item["stage"] == "won" and not item.get("removed") and item.get("merged_into") is None
+        if earns and item.get("amount") is None:
             yield Objection(index, "amount", "a won deal needs its amount")
-        if item["stage"] == "won" and closed_at is None:
+        if earns and closed_at is None:
             yield Objection(index, "closed_at", "a won deal needs the date it was closed")
         # An open deal's close date is a forecast, as CRMs use it, and may lie ahead.
         if item["stage"] != "open" and closed_at is not None and closed_at > latest:
             yield Objection(index, "closed_at", "lies more than 24 hours in the future")
         if account is not None and keyless(account):
-            yield Objection(index, "account", "must name the account by domain, crm_id or name, or be left out")
+            yield Objection(index, "account", f"must name the account by {NAMED_BY}, or be left out")
+        if item.get("merged_into") == item["id"]:
+            yield Objection(index, "merged_into", "names the deal itself; name the deal that took its place")
+        for name, instant in (item.get("milestones") or {}).items():
+            if instant > latest:
+                yield Objection(index, f"milestones.{name[:SHOWN_STEP]}", "lies more than 24 hours in the future")
     yield from repeated(numbered, lambda item: (item["id"], item["version"]), "version")
 
 

@@ -6,6 +6,7 @@ every touchpoint passes here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Generic, NotRequired, TypeVar
@@ -21,13 +22,18 @@ FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2200
 """Years outside are mistakes: seconds read as milliseconds, the year 9999 for "never"."""
 MAX_ENTRIES: Final = 50
-"""Entries of `details` or `milestones`: a form's worth, not a document."""
+"""Entries of `details`, `milestones`, or a list of names or accounts: a form's worth, not a document."""
 MAX_WORD: Final = 40
-"""Longest text of an amount or a currency that is looked at, and repeated in the error."""
+"""Longest text of an amount, a currency or a registry number that is looked at, and repeated in the error."""
 MAX_VERSION: Final = 2**63 - 1
 """Versions are stored as 64-bit integers."""
 
 _NO_NUL: Final = "^[^\x00]*$"  # PostgreSQL text cannot hold NUL
+# Blanks and dashes of any kind, for spreadsheets and word processors put in their own.
+_DUNS_FILLING: Final = re.compile("[\\s\u2010-\u2015\u2212-]")
+_VAT_FILLING: Final = re.compile("[\\s.\u2010-\u2015\u2212-]")
+_DUNS: Final = re.compile("[0-9]{9}")
+_VAT: Final = re.compile(r"(?=.*[0-9])[A-Z]{2}[0-9A-Z+*]{2,18}")  # old Irish numbers have a + or *
 
 
 def _instant(value: object) -> datetime:
@@ -60,9 +66,28 @@ def _day(value: object) -> date:
     return day
 
 
+def _duns(value: str) -> str:
+    digits = _DUNS_FILLING.sub("", value)
+    if not _DUNS.fullmatch(digits):
+        raise ValueError(f"{value!r} is no DUNS number; write its nine digits, like 15-048-3782")
+    return digits
+
+
+def _vat(value: str) -> str:
+    number = _VAT_FILLING.sub("", value)
+    if number.isascii():  # elsewhere `upper` makes two letters of one
+        number = number.upper()
+    if not _VAT.fullmatch(number):
+        raise ValueError(f"{value!r} is no VAT number; write the two letters of the country first, like DE136695976")
+    return number
+
+
 Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, strip_whitespace=True, pattern=_NO_NUL)]
 Name = Id
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_NO_NUL)]
+Said = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT, strip_whitespace=True, pattern=_NO_NUL)]
+"""A text that must say something: a reason, the evidence of a statement."""
+Flag = Annotated[bool, Field(strict=True)]
 Instant = Annotated[
     datetime, PlainValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"}, mode="validation")
 ]
@@ -73,7 +98,21 @@ Domain = Annotated[
     StringConstraints(min_length=1, max_length=normalise.MAX_ADDRESS, strip_whitespace=True),
     AfterValidator(normalise.domain),
 ]
+Duns = Annotated[
+    str,
+    StringConstraints(max_length=MAX_WORD),
+    AfterValidator(_duns),
+    Field(description="Nine digits; blanks and dashes are taken out."),
+]
+Vat = Annotated[
+    str,
+    StringConstraints(max_length=MAX_WORD),
+    AfterValidator(_vat),
+    Field(description="The country's two letters and the number; blanks, dots and dashes are taken out."),
+]
 
+NAMED_BY: Final = "domain, crm_id, duns, vat or name"
+"""What an account may be named by, as an error says it."""
 STRICT: Final = ConfigDict(extra="forbid")
 
 
@@ -84,6 +123,8 @@ class Account(TypedDict):
     domain: NotRequired[Domain | None]
     crm: NotRequired[Id | None]
     crm_id: NotRequired[Id | None]
+    duns: NotRequired[Duns | None]
+    vat: NotRequired[Vat | None]
     name: NotRequired[Name | None]
 
 
@@ -121,7 +162,12 @@ class CloudEvent(TypedDict, Generic[Type, Data]):
 
 def keyless(account: Account) -> bool:
     """Whether an account is named by nothing at all."""
-    return not (account.get("crm_id") or account.get("domain") or account.get("name"))
+    return weak(account) and not account.get("name")
+
+
+def weak(account: Account) -> bool:
+    """Whether an account has no key that is its own: many companies may share a name."""
+    return not (account.get("crm_id") or account.get("domain") or account.get("duns") or account.get("vat"))
 
 
 def present(fields: Mapping[str, object]) -> dict[str, object]:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Final, Literal, NotRequired
 
 import orjson
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
+from services.ingest.domain import statements
 from services.ingest.domain.batch import Numbered, Objection, Shape, repeated, unknown
 from services.ingest.domain.fields import STRICT, Day, Id, Name, Version, present
 from shared import keys
 from shared.events import directory
 from shared.events.envelope import Event
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @with_config(STRICT)
@@ -70,7 +69,7 @@ def events(items: Sequence[Partner], source: str, now: datetime, traceparent: st
 
 
 def _event(item: Mapping[str, object], source: str, now: datetime, traceparent: str | None) -> Event:
-    fields = {"version": (now - _EPOCH) // timedelta(microseconds=1), **present(item)}
+    fields = {"version": statements.version_at(now), **present(item)}
     partner = str(fields["id"])
     data = orjson.dumps({**fields, "received_at": now}, option=orjson.OPT_UTC_Z)
     fact = keys.pack(partner, str(fields["version"]))

@@ -15,7 +15,17 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from services.ingest.domain.batch import Numbered, Objection, Shape, repeated, unknown
-from services.ingest.domain.fields import MAX_ENTRIES, STRICT, Account, Id, Instant, Text, keyless, present
+from services.ingest.domain.fields import (
+    MAX_ENTRIES,
+    NAMED_BY,
+    STRICT,
+    Account,
+    Id,
+    Instant,
+    Text,
+    keyless,
+    present,
+)
 from shared.events import touchpoint
 from shared.events.account import DEFAULT_CRM
 from shared.events.envelope import Event
@@ -61,7 +71,7 @@ class Rules:
             if item["occurred_at"] > latest:
                 yield Objection(index, "occurred_at", "lies in the future")
             if keyless(item["account"]):
-                yield Objection(index, "account", "must name the account by domain, crm_id or name")
+                yield Objection(index, "account", f"must name the account by {NAMED_BY}")
             if self.partner is not None and item["partner"] != self.partner:
                 message = f"this API key may post for {self.partner!r} alone"
                 yield Objection(index, "partner", message, forbidden=True)
@@ -96,5 +106,7 @@ def hint(account: dict[str, object]) -> str:
     """The Kafka key: `AccountRef.hint` of a plain dictionary (a test holds them equal)."""
     if crm_id := account.get("crm_id"):
         return f"crm:{account.get('crm', DEFAULT_CRM)}:{crm_id}"
-    domain = account.get("domain")
-    return f"domain:{domain}" if domain else f"name:{account.get('name')}"
+    for kind in ("duns", "vat", "domain"):
+        if value := account.get(kind):
+            return f"{kind}:{value}"
+    return f"name:{account.get('name')}"

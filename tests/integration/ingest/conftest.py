@@ -12,7 +12,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from services.ingest import api
+from services.ingest import api, doors
 from services.ingest.catalogue import Catalogue
 from services.ingest.crm import standard_webhooks
 from shared import access, migrate, topics
@@ -68,7 +68,7 @@ class Door:
     """The application, a client with a key of its own source, and what it appended."""
 
     http: httpx.AsyncClient
-    ingest: api.Ingest
+    ingest: doors.Ingest
     log: Log
     database: Database
     source: str = field(default_factory=lambda: f"test-{uuid.uuid4().hex[:8]}")
@@ -114,10 +114,10 @@ async def producer(kafka_bootstrap: str) -> AsyncIterator[Producer]:
 
 
 @asynccontextmanager
-async def opened(producer: api.Sender, catalogue: Catalogue, database: Database, log: Log) -> AsyncIterator[Door]:
+async def opened(producer: doors.Sender, catalogue: Catalogue, database: Database, log: Log) -> AsyncIterator[Door]:
     """The application over these parts, in process."""
     secrets = {"hooked": [standard_webhooks.decode_secret(SECRET)]}
-    ingest = api.Ingest(producer, catalogue, secrets, lambda: datetime.now(UTC))
+    ingest = doors.Ingest(producer, catalogue, secrets, lambda: datetime.now(UTC))
 
     async def ready() -> list[str]:
         return catalogue.faults()

@@ -299,15 +299,19 @@ async def test_the_documentation_names_every_body_with_an_example_that_is_accept
     )
     key = await active.key("*")
     examples = 0
-    for path in ("programs", "touchpoints", "deals", "partners", "partners/{partner_id}"):
-        for method, route in document["paths"][f"/ingest/v1/{path}"].items():
+    doors = [path for path in document["paths"] if "requestBody" in json.dumps(document["paths"][path])]
+    assert len(doors) == 11
+    for path in sorted(doors, key=lambda path: not path.endswith("programs")):  # activities first
+        if "webhooks" in path:  # needs a signature, and is tried elsewhere
+            continue
+        for method, route in document["paths"][path].items():
             for content_type, media in route["requestBody"]["content"].items():
                 several = media.get("examples", {"only": {"value": media.get("example")}})
                 for example in (one["value"] for one in several.values() if one["value"] is not None):
                     content = example if isinstance(example, str) else json.dumps(example)
                     headers = {"content-type": content_type}
-                    where = path.replace("{partner_id}", "alpine-consulting")
+                    where = path.removeprefix("/ingest/v1/").replace("{partner_id}", "alpine-consulting")
                     answer = await active.send(method, where, key, content=content, headers=headers)
                     assert answer.status_code == 202, answer.text
                     examples += 1
-    assert examples >= 12
+    assert examples >= 24

@@ -9,6 +9,7 @@ from shared import http
 from shared.program import parse
 from tests.integration.ingest.conftest import PROGRAM, Door
 from tests.integration.ingest.test_api import DEAL, PARTNER, TOUCH, signed
+from tests.integration.ingest.test_statements import ACCOUNT, MERGE, PARTNER_MERGE, SEPARATION, WITHDRAWAL
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -17,7 +18,8 @@ JSON = st.recursive(
 )
 VALID = {
     "touchpoints": TOUCH, "deals": DEAL, "partners": {"id": "p", **PARTNER}, "partners/p": PARTNER, "programs": PROGRAM,
-    "webhooks/hooked": {"type": "deal.observed", "data": DEAL},
+    "webhooks/hooked": {"type": "deal.observed", "data": DEAL}, "touchpoints/withdrawals": WITHDRAWAL,
+    "accounts": ACCOUNT, "accounts/merges": MERGE, "accounts/separations": SEPARATION, "partners/merges": PARTNER_MERGE,
 }  # fmt: skip
 TYPES = [
     "application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "application/yaml",
@@ -29,7 +31,11 @@ TYPES = [
 def requests(draw: st.DrawFn) -> tuple[str, str, bytes]:
     """A door, a content type, and a body: bytes, any JSON, or a valid one with wrong places."""
     path = draw(st.sampled_from(sorted(VALID)))
-    wrong = draw(st.dictionaries(st.sampled_from([*VALID[path], "data", "kind"]), JSON, max_size=3))
+    wrong = draw(
+        st.dictionaries(
+            st.sampled_from([*VALID[path], "data", "kind", "undone", "duns", "vat", "milestones"]), JSON, max_size=3
+        )
+    )
     damaged = {**VALID[path], **wrong}
     body = draw(
         st.binary(max_size=100)
@@ -39,7 +45,7 @@ def requests(draw: st.DrawFn) -> tuple[str, str, bytes]:
 
 
 @given(requests())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_request_breaks_a_door(door: Door, request_: tuple[str, str, bytes]) -> None:
     """Bytes, any JSON and nearly right bodies, in every content type, are accepted or refused as a problem document."""
     path, content_type, body = request_

@@ -46,7 +46,7 @@ def test_the_event_is_the_one_its_consumers_read() -> None:
 
 def test_an_open_deal_needs_little_and_nulls_say_nothing() -> None:
     """Account, amount and dates may be absent; a forecast close may lie ahead."""
-    nulls = dict.fromkeys(["account", "name", "amount", "created_at", "closed_at", "milestones", "kind"])
+    nulls = dict.fromkeys(deals.Deal.__optional_keys__)
     (event,) = deals.events(read(OPEN | nulls), "crm", NOW, None)
     assert set(json.loads(event.data)) == {"source", "id", "version", "stage", "observed_at"}
     assert read(OPEN | {"closed_at": "2027-01-01T00:00:00Z"})
@@ -78,6 +78,17 @@ def test_an_open_deal_needs_little_and_nulls_say_nothing() -> None:
         ({"account": {}}, "account", "or be left out"),
         ({"milestones": {"demo": "soon"}}, "milestones.demo", "ISO 8601"),
         ({"kind": "gift"}, "kind", "'new', 'renewal' or 'expansion'"),
+        ({"milestones": {"demo": "2026-03-06T17:00:03Z"}}, "milestones.demo", "24 hours"),
+        ({"removed": "true"}, "removed", "boolean"),
+        ({"removed": 1}, "removed", "boolean"),
+        ({"removed": False, "amount": None}, "amount", "a won deal needs its amount"),
+        ({"merged_into": "D-1"}, "merged_into", "names the deal itself"),
+        ({"merged_into": ""}, "merged_into", "at least 1"),
+        ({"region": 1}, "region", "must be a string"),
+        ({"product": " "}, "product", "at least 1"),
+        ({"removed": True, "stage": None}, "stage", "'open', 'won' or 'lost'"),
+        ({"removed": True, "closed_at": "2026-03-06T17:00:03Z"}, "closed_at", "24 hours"),
+        ({"account": {"duns": "12"}}, "account.duns", "nine digits"),
         ({"source": "mine"}, "source", "not a field"),
     ],
 )
@@ -91,6 +102,24 @@ def test_a_wrong_field_is_named_with_the_reason(change: dict[str, Any], field: s
 def test_a_close_date_may_be_the_day_that_has_begun_elsewhere() -> None:
     """CRMs that know the day alone are ahead by up to a day."""
     assert read(WON | {"closed_at": "2026-03-06T17:00:02Z"})
+
+
+@pytest.mark.parametrize("gone", [{"removed": True}, {"merged_into": "D-2"}])
+def test_a_deal_that_is_gone_needs_no_amount_and_no_close(gone: dict[str, Any]) -> None:
+    """Whatever stage it was in, it earns nothing: an administrator need not dig for what it would have been."""
+    bare = {"id": "D-1", "version": 8, "stage": "won"}
+    (event,) = deals.events(read(bare | gone), "crm", NOW, None)
+    snapshot = DealObserved.model_validate_json(event.data)
+    assert (snapshot.removed, snapshot.merged_into) == (gone.get("removed", False), gone.get("merged_into"))
+    assert set(faults(bare)) == {"amount", "closed_at"}
+
+
+def test_milestones_have_any_name_and_may_lie_after_the_close() -> None:
+    """Only the future is refused, each milestone by its name."""
+    late = {"lead_created": "2026-03-06T17:00:02Z", "onboarding": "2026-03-05T18:00:00Z"}
+    assert read(WON | {"milestones": late})
+    ahead = {"a": "2027-01-01T00:00:00Z", "b": "2026-01-01T00:00:00Z", "c" * 100: "2027-01-01T00:00:00Z"}
+    assert set(faults([WON | {"milestones": ahead}])) == {"items[0].milestones.a", "items[0].milestones." + "c" * 60}
 
 
 def test_one_version_says_one_thing() -> None:

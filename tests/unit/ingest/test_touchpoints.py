@@ -3,13 +3,13 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import batch, touchpoints
+from services.ingest.domain import batch, fields, touchpoints
 from services.ingest.domain.batch import Form, Malformed, Refused
 from shared.events.account import AccountRef
 from shared.events.touchpoint import TouchpointRecorded
@@ -79,10 +79,21 @@ def test_nothing_said_and_null_are_the_same() -> None:
         ({"occurred_at": "1772460000"}, "occurred_at", "ISO 8601"),
         ({"occurred_at": "1969-12-31T23:00:00-00:30"}, "occurred_at", "between the years"),
         ({"occurred_at": "0001-01-01T00:00:00+23:59"}, "occurred_at", "between the years"),
-        ({"account": {}}, "account", "by domain, crm_id or name"),
-        ({"account": {"crm": "eu"}}, "account", "by domain, crm_id or name"),
+        ({"account": {}}, "account", "by domain, crm_id, duns, vat or name"),
+        ({"account": {"crm": "eu"}}, "account", "by domain, crm_id, duns, vat or name"),
         ({"account": "acme.example"}, "account", "must be a JSON object"),
         ({"account": {"domain": "co.uk"}}, "account.domain", "'co.uk' is not a company's domain"),
+        ({"account": {"duns": "15-048-378"}}, "account.duns", "'15-048-378' is no DUNS number; write its nine digits"),
+        ({"account": {"duns": "٣50483782"}}, "account.duns", "nine digits"),
+        ({"account": {"duns": 150483782}}, "account.duns", "must be a string"),
+        ({"account": {"duns": "1" * 41}}, "account.duns", "at most 40"),
+        ({"account": {"vat": "D1"}}, "account.vat", "'D1' is no VAT number"),
+        ({"account": {"vat": "136695976"}}, "account.vat", "two letters of the country"),
+        ({"account": {"vat": "DEXYZ"}}, "account.vat", "no VAT number"),
+        ({"account": {"vat": "DE" + "1" * 19}}, "account.vat", "no VAT number"),
+        ({"account": {"vat": "DE1/2"}}, "account.vat", "no VAT number"),
+        ({"account": {"vat": "ß136695976"}}, "account.vat", "no VAT number"),
+        ({"account": {"vat": ""}}, "account.vat", "no VAT number"),
         ({"account": {"domian": "acme.com"}}, "account.domian", "not a field"),
         ({"details": {"a": 1}}, "details.a", "must be a string"),
         ({"details": {str(n): "" for n in range(51)}}, "details", "at most 50"),
@@ -208,12 +219,34 @@ def test_cloud_events_name_faults_where_they_are() -> None:
 ACCOUNT_TEXT = st.none() | st.text(min_size=1, max_size=20).map(str.strip).filter(bool)
 
 
-@given(domain=ACCOUNT_TEXT, crm=ACCOUNT_TEXT, crm_id=ACCOUNT_TEXT, name=ACCOUNT_TEXT)
-def test_the_kafka_key_is_the_accounts_hint(domain: str, crm: str, crm_id: str, name: str) -> None:
-    """The fast path agrees with the contract about which facts share a partition."""
-    account = {"domain": domain, "crm": crm, "crm_id": crm_id, "name": name}
+@given(st.fixed_dictionaries(dict.fromkeys(AccountRef.model_fields, ACCOUNT_TEXT)))
+def test_the_kafka_key_is_the_accounts_hint(account: dict[str, str | None]) -> None:
+    """The fast path agrees with the contract about which facts share a partition, and which name an account at all."""
     said = {key: value for key, value in account.items() if value is not None and "\x00" not in value}
     assert touchpoints.hint(dict(said)) == AccountRef.model_validate(said).hint
+    assert fields.keyless(cast("fields.Account", said)) == (AccountRef.model_validate(said).hint == "name:None")
+    assert fields.weak(cast("fields.Account", said)) == AccountRef.model_validate(said).hint.startswith("name:")
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "kept"),
+    [
+        ("duns", "150483782", "150483782"),
+        ("duns", " 15-048-3782 ", "150483782"),
+        ("duns", "15\u2013048\u00a03782", "150483782"),
+        ("vat", "de136695976", "DE136695976"),
+        ("vat", "BE 0123.456.789", "BE0123456789"),
+        ("vat", "CHE-123.456.789", "CHE123456789"),
+        ("vat", "IE1+23456L", "IE1+23456L"),
+        ("vat", "XY12", "XY12"),
+        ("vat", "XY" + "1" * 18, "XY" + "1" * 18),
+    ],
+)
+def test_registry_numbers_are_kept_in_one_spelling(field: str, written: str, kept: str) -> None:
+    """However they are grouped, the same number is the same key."""
+    (event,) = touchpoints.events(read(GOOD | {"account": {field: written}}), "s", NOW, None)
+    assert json.loads(event.data)["account"] == {field: kept}
+    assert event.key == f"{field}:{kept}"
 
 
 JSON = st.recursive(
