@@ -72,15 +72,21 @@ def allocate(total: int, weights: Mapping[str, int]) -> dict[str, int]:
     weight gets zero. With no positive weight there is nothing to split by: ValueError, because the caller must say
     why the amount stays unattributed.
     """
-    scale = sum(weights.values())
-    if scale <= 0 or min(weights.values()) < 0:
+    values = weights.values()
+    scale = sum(values)
+    if scale <= 0 or min(values) < 0:
         raise ValueError("weights must be non-negative and at least one positive")
-    size = abs(total)
-    parts = {key: size * weight // scale for key, weight in weights.items()}
-    missing = size - sum(parts.values())
+    size = missing = abs(total)
+    parts: dict[str, int] = {}
+    remainders: list[tuple[int, str]] = []  # negative, so that the order is that of the leftover units
+    for key, weight in weights.items():  # one pass: a split is computed for every deal, and again and again
+        product = size * weight
+        parts[key] = part = product // scale
+        missing -= part
+        remainders.append((part * scale - product, key))
     if missing:
-        by_remainder = sorted(weights, key=lambda key: (-(size * weights[key] % scale), key))
-        for key in by_remainder[:missing]:
+        remainders.sort()
+        for _, key in remainders[:missing]:
             parts[key] += 1
     return parts if total >= 0 else {key: -part for key, part in parts.items()}
 

@@ -9,10 +9,10 @@ from shared import service
 
 async def run(settings: Settings) -> None:
     """Run until told to stop."""
-    programs = credit_store.Programs()
+    reference = credit_store.Reference()
     await service.run(
         settings, settings.attribution_port, schema="attribution", topics=handler.TOPICS, handler=handler.Facts(),
-        work=reconcile.Credit(programs), build_app=lambda parts: api.create_app(parts, programs),
+        work=reconcile.Credit(reference), build_app=lambda parts: api.create_app(parts, reference),
     )  # fmt: skip
 
 

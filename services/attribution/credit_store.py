@@ -8,27 +8,35 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import orjson
 
-from services.attribution.domain import parse
-from services.attribution.domain.changes import Candidate, Change
-from services.attribution.domain.facts import Deal, Standing, Touch
+from services.attribution import partner_store
+from services.attribution.domain import links, parse
+from services.attribution.domain.changes import Candidate, Change, Difference
+from services.attribution.domain.facts import Deal, FactKey, Standing, Touch
+from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Rules
 from shared import program
 from shared.events.credit import Status
-from shared.events.deal import Stage
+from shared.events.deal import Kind, Stage
+from shared.program import Program
 
 FETCH_ROWS: Final = 5_000
 """Touchpoints fetched at a time: a few megabytes, and a few milliseconds of the event loop."""
 
 _CANDIDATE: Final = """
-SELECT d.account_id, d.source, d.deal_id, d.stage, d.name, d.amount_minor, d.currency, d.closed_at, d.keyed,
+SELECT d.account_id, d.source, d.deal_id, d.stage, d.name, d.amount_minor, d.currency, d.closed_at, d.kind, d.region,
+       d.product, d.created_at, nullif(d.milestones, '{}') AS milestones, d.removed, d.merged_into, d.keys, u.dated,
+       ARRAY(SELECT k.key FROM attribution.account_key k WHERE k.account_id = d.account_id ORDER BY k.key) AS account,
+       (SELECT array_agg(ARRAY[l.source, l.id]) FROM attribution.late_claim l
+        WHERE l.deal_source = d.source AND l.deal_id = d.deal_id AND l.admitted) AS admitted,
        s.revision, s.status, s.digest, s.amount_minor AS standing_minor, s.currency AS standing_currency, s.program,
        s.program_version, s.governed_on, s.touchpoints
 FROM attribution.deal d
+JOIN attribution.account u ON u.account_id = d.account_id
 LEFT JOIN attribution.standing_credit s ON s.source = d.source AND s.deal_id = d.deal_id
 """
 _CANDIDATES: Final = f"""{_CANDIDATE}
@@ -38,38 +46,55 @@ _ONE_DEAL: Final = f"{_CANDIDATE} WHERE d.source = $1 AND d.deal_id = $2"
 _WON_DEALS: Final = f"""{_CANDIDATE}
 WHERE d.account_id = $1 AND d.stage = 'won' ORDER BY d.closed_at DESC, d.source, d.deal_id LIMIT $2
 """
-# OFFSET 0 keeps the planner from reading all touchpoints of the time first and looking for their account afterwards,
-# which it believes to be cheap while the table has no statistics.
+# Each touchpoint is read by one of its keys. OFFSET 0 keeps the planner from reading all touchpoints of the time first
+# and looking for their account afterwards, which it believes to be cheap while the table has no statistics.
 _TOUCHES: Final = """
-SELECT a.account_id, t.source, t.id, t.partner, t.activity, t.occurred_at, t.received_at
+SELECT a.account_id, t.source, t.id, t.partner, t.activity, t.occurred_at, t.received_at, t.withdrawn{keys}
 FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[])
     WITH ORDINALITY AS a (account_id, since, until, place)
 CROSS JOIN LATERAL (
     SELECT t.* FROM attribution.account_key k
     CROSS JOIN LATERAL (
         SELECT * FROM attribution.touchpoint
-        WHERE crm_key = k.key AND occurred_at BETWEEN a.since AND a.until OFFSET 0) t
+        WHERE id_key = k.key AND occurred_at BETWEEN a.since AND a.until{only} OFFSET 0) t
     LEFT JOIN attribution.account_key o ON o.key = t.domain_key
-    WHERE k.account_id = a.account_id AND (o.account_id IS NULL OR o.account_id = a.account_id)
-    UNION ALL  -- by domain alone: with a CRM id of this account it came above, with another's it is ambiguous
+    WHERE k.account_id = a.account_id AND k.key NOT LIKE 'domain:%' AND k.key NOT LIKE 'name:%'
+        AND (o.account_id IS NULL OR o.account_id = a.account_id)
+    UNION ALL  -- by domain alone: with an id of this account it came above, with another's it is ambiguous
     SELECT t.* FROM attribution.account_key k
     CROSS JOIN LATERAL (
         SELECT * FROM attribution.touchpoint
-        WHERE domain_key = k.key AND occurred_at BETWEEN a.since AND a.until OFFSET 0) t
-    LEFT JOIN attribution.account_key o ON o.key = t.crm_key
-    WHERE k.account_id = a.account_id AND o.account_id IS NULL
+        WHERE domain_key = k.key AND occurred_at BETWEEN a.since AND a.until{only} OFFSET 0) t
+    LEFT JOIN attribution.account_key o ON o.key = t.id_key
+    WHERE k.account_id = a.account_id AND k.key LIKE 'domain:%' AND o.account_id IS NULL
+    UNION ALL  -- by a name that somebody stated to be this account's
+    SELECT t.* FROM attribution.account_key k
+    CROSS JOIN LATERAL (
+        SELECT * FROM attribution.touchpoint
+        WHERE name_key = k.key AND occurred_at BETWEEN a.since AND a.until{only} OFFSET 0) t
+    WHERE k.account_id = a.account_id AND k.key LIKE 'name:%'
     LIMIT $4
 ) t ORDER BY a.place
 """
+_KEYS: Final = ", array_remove(ARRAY[t.id_key, t.domain_key, t.name_key], NULL) AS keys"
+_PLAIN_TOUCHES: Final = _TOUCHES.format(keys="", only="")
+_KEYED_TOUCHES: Final = _TOUCHES.format(keys=_KEYS, only="")
+_PARTNERS_TOUCHES: Final = _TOUCHES.format(keys=_KEYS, only=" AND partner = ANY($5::text[])")
 _AMBIGUOUS: Final = """
-SELECT t.source, t.id, t.partner, t.activity, t.occurred_at, t.received_at
+SELECT t.source, t.id, t.partner, t.activity, t.occurred_at, t.received_at, t.withdrawn
 FROM attribution.ambiguous_touchpoint a JOIN attribution.touchpoint t ON t.source = a.source AND t.id = a.id
-JOIN attribution.account_key c ON c.key = t.crm_key
+JOIN attribution.account_key c ON c.key = t.id_key
 JOIN attribution.account_key d ON d.key = t.domain_key
 WHERE c.account_id <> d.account_id AND $1 IN (c.account_id, d.account_id)
 ORDER BY t.occurred_at, t.source, t.id LIMIT $2
 """
-_VERSIONS: Final = "SELECT program, version FROM attribution.program_version"
+# No program's name is empty. Sequence numbers of facts stored one after the other grow, for directory facts are stored
+# alone.
+_STAMP: Final = """
+SELECT program, version FROM attribution.program_version
+UNION ALL SELECT '', coalesce(max(seq), 0) FROM attribution.partner_entry
+UNION ALL SELECT '', -coalesce(max(seq), 0) FROM attribution.partner_merge
+"""
 _DOCUMENTS: Final = """
 SELECT p.program, p.version, p.document
 FROM unnest($1::text[], $2::bigint[]) AS n (program, version)
@@ -78,6 +103,14 @@ JOIN attribution.program_version p ON p.program = n.program AND p.version = n.ve
 _TRACES: Final = """
 SELECT DISTINCT t.traceparent FROM unnest($1::text[], $2::text[]) AS n (source, id)
 JOIN attribution.touchpoint_trace t ON t.source = n.source AND t.id = n.id LIMIT $3
+"""
+_PUBLISHED: Final = """
+SELECT c.source, c.deal_id, c.snapshot FROM unnest($1::text[], $2::text[], $3::int[]) AS n (source, id, revision)
+JOIN attribution.credit c ON c.source = n.source AND c.deal_id = n.id AND c.revision = n.revision
+"""
+_NOTE_LATE: Final = """
+INSERT INTO attribution.late_claim (deal_source, deal_id, source, id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING
 """
 _SAVE_CREDIT: Final = """
 INSERT INTO attribution.credit (source, deal_id, revision, decided_at, cause, snapshot)
@@ -102,16 +135,19 @@ Window = tuple[int, datetime, datetime]
 """An account, and the first and last instant of touchpoints that may count on any of its deals."""
 
 
-class Programs:
-    """The program versions of the database, each parsed once in this process: a version never changes."""
+class Reference:
+    """What all deals have in common: the program versions, each parsed once in this process, and the partners."""
 
     def __init__(self) -> None:
-        self._parsed: dict[tuple[str, int], program.Program] = {}
+        self._parsed: dict[tuple[str, int], Program] = {}
         self._rules = Rules()
+        self._directory = NOBODY
+        self._partners: frozenset[int] = frozenset()
 
-    async def rules(self, connection: asyncpg.Connection) -> Rules:
-        """The rules of all versions stored by now."""
-        stored = {tuple(row) for row in await connection.fetch(_VERSIONS)}
+    async def load(self, connection: asyncpg.Connection) -> tuple[Rules, Directory]:
+        """The rules and partners as stored by now; read anew only when there is something new."""
+        stamp = {tuple(row) for row in await connection.fetch(_STAMP)}
+        stored = {(program, version) for program, version in stamp if program}
         if stored != self._parsed.keys():
             missing = sorted(stored - self._parsed.keys())
             rows = await connection.fetch(_DOCUMENTS, *map(list, zip(*missing, strict=True))) if missing else []
@@ -121,7 +157,11 @@ class Programs:
             }
             self._parsed = known | added
             self._rules = Rules(self._parsed.values())
-        return self._rules
+        partners = frozenset(number for name, number in stamp if not name)
+        if partners != self._partners:
+            self._directory = await partner_store.directory(connection)
+            self._partners = partners
+        return self._rules, self._directory
 
 
 async def candidates(connection: asyncpg.Connection, accounts: Sequence[int]) -> dict[int, list[Candidate]]:
@@ -148,9 +188,14 @@ async def won_deals(connection: asyncpg.Connection, account_id: int, limit: int)
 
 
 def _candidate(row: asyncpg.Record) -> Candidate:
+    account = tuple(row["account"])
     deal = Deal(
         source=row["source"], id=row["deal_id"], stage=Stage(row["stage"]), name=row["name"],
-        amount_minor=row["amount_minor"], currency=row["currency"], closed_at=row["closed_at"], keyed=row["keyed"],
+        amount_minor=row["amount_minor"], currency=row["currency"], closed_at=row["closed_at"],
+        keyed=any(map(links.is_strong, account)), kind=Kind(row["kind"]), region=row["region"], product=row["product"],
+        created_at=row["created_at"], milestones=_milestones(row["milestones"]), removed=row["removed"],
+        merged_into=row["merged_into"], account=account,
+        admitted=frozenset(map(tuple, row["admitted"] or ())), keys=tuple(row["keys"]), dated=row["dated"],
     )  # fmt: skip
     if row["revision"] is None:
         return Candidate(deal, None)
@@ -164,20 +209,34 @@ def _candidate(row: asyncpg.Record) -> Candidate:
     )  # fmt: skip
 
 
+def _milestones(text: str | None) -> dict[str, datetime]:
+    if text is None:
+        return {}
+    return {name: datetime.fromisoformat(instant) for name, instant in orjson.loads(text).items()}
+
+
 async def touches(
-    connection: asyncpg.Connection, windows: Sequence[Window], limit: int | None
-) -> AsyncIterator[tuple[int, list[Touch]]]:
+    connection: asyncpg.Connection, windows: Sequence[Window], limit: int | None, *, keyed: bool = False,
+    partners: Sequence[str] | None = None,
+) -> AsyncIterator[tuple[int, list[Touch]]]:  # fmt: skip
     """The touchpoints of each account within its window, account after account in the order of `windows`.
 
-    At most `limit` per account. Touchpoints whose other key belongs to another account are left out.
+    At most `limit` per account. Touchpoints whose other key belongs to another account are left out. `keyed` tells
+    their keys as well, for accounts whose links depend on the date. `partners` are the only ones looked at.
     """
-    columns = [list(column) for column in zip(*windows, strict=True)]
-    cursor = await connection.cursor(_TOUCHES, *columns, limit)
+    if not windows:
+        return
+    arguments: list[object] = [*(list(column) for column in zip(*windows, strict=True)), limit]
+    statement = _KEYED_TOUCHES if keyed else _PLAIN_TOUCHES
+    if partners is not None:
+        statement = _PARTNERS_TOUCHES
+        arguments.append(list(partners))
+    cursor = await connection.cursor(statement, *arguments)
     account: int | None = None
     held: list[Touch] = []
     shared: dict[str, str] = {}  # partners and activities repeat by the thousand; keep one string of each
     while rows := await cursor.fetch(FETCH_ROWS):
-        for of, source, touch_id, partner, activity, occurred_at, received_at in rows:
+        for of, source, touch_id, partner, activity, occurred_at, received_at, withdrawn, *keys in rows:
             if of != account:
                 if account is not None:
                     yield account, held
@@ -185,7 +244,8 @@ async def touches(
             held.append(
                 Touch(
                     shared.setdefault(source, source), touch_id, shared.setdefault(partner, partner),
-                    shared.setdefault(activity, activity), occurred_at, received_at,
+                    shared.setdefault(activity, activity), occurred_at, received_at, withdrawn, None,
+                    tuple(keys[0]) if keys else (),
                 )
             )  # fmt: skip
     if account is not None:
@@ -202,6 +262,22 @@ async def traces(connection: asyncpg.Connection, touchpoints: Iterable[Touch], l
     named = {(touch.source, touch.id) for touch in touchpoints}
     rows = await connection.fetch(_TRACES, [name for name, _ in named], [name for _, name in named], limit)
     return [row["traceparent"] for row in rows]
+
+
+async def published(connection: asyncpg.Connection, found: Sequence[Difference]) -> dict[FactKey, dict[str, Any]]:
+    """The snapshots that stand for those deals that have credit, to tell what changed."""
+    rows = [(*one.key, one.candidate.standing.revision) for one in found if one.candidate.standing is not None]
+    if not rows:
+        return {}
+    fetched = await connection.fetch(_PUBLISHED, *map(list, zip(*rows, strict=True)))
+    return {(row["source"], row["deal_id"]): orjson.loads(row["snapshot"]) for row in fetched}
+
+
+async def note_late(connection: asyncpg.Connection, claims: Sequence[tuple[FactKey, FactKey]]) -> None:
+    """Remember touchpoints that came too late for a deal (deal, touchpoint), for the review list."""
+    if claims:
+        rows = [(*deal, *touch) for deal, touch in claims]
+        await connection.execute(_NOTE_LATE, *map(list, zip(*rows, strict=True)))
 
 
 async def save(connection: asyncpg.Connection, changes: Sequence[Change], decided_at: datetime) -> None:

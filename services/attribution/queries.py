@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
+from datetime import date
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,20 +15,12 @@ Row = sa.Row[*tuple[Any, ...]]
 After = tuple[str, str] | None
 """The natural key (source, id) behind which a page begins."""
 
-_touch, _deal, _key = tables.touchpoint.c, tables.deal.c, tables.account_key.c
-_standing, _credit, _conflict = tables.standing_credit.c, tables.credit.c, tables.conflict.c
+_touch, _deal = tables.touchpoint.c, tables.deal.c
+_standing, _credit = tables.standing_credit.c, tables.credit.c
 
 
-class Kind(StrEnum):
-    """What waits in the review list, in the order it is listed."""
-
-    AMBIGUOUS_ACCOUNT = "ambiguous_account"
-    CONFLICT = "conflict"
-    UNMATCHED_DEAL = "unmatched_deal"
-    UNMATCHED_TOUCHPOINT = "unmatched_touchpoint"
-
-
-def _behind(columns: Sequence[sa.ColumnElement[Any]], after: Sequence[Any] | None) -> sa.ColumnElement[bool]:
+def behind(columns: Sequence[sa.ColumnElement[Any]], after: Sequence[Any] | None) -> sa.ColumnElement[bool]:
+    """The rows behind a place in a list ordered by these columns."""
     return sa.tuple_(*columns) > sa.tuple_(*after) if after is not None else sa.true()
 
 
@@ -42,7 +34,7 @@ async def credited_deals(connection: AsyncConnection, *, after: After, limit: in
             tables.deal,
             sa.and_(_deal.source == _standing.source, _deal.deal_id == _standing.deal_id),
         )
-        .where(wanted, _behind((_standing.source, _standing.deal_id), after))
+        .where(wanted, behind((_standing.source, _standing.deal_id), after))
         .order_by(_standing.source, _standing.deal_id)
         .limit(limit)
     )
@@ -62,7 +54,7 @@ async def credits_of(connection: AsyncConnection, partner: str, *, after: After,
                 _credit.revision == _standing.revision,
             ),
         )
-        .where(_standing.partners.contains([partner]), _behind((_standing.source, _standing.deal_id), after))
+        .where(_standing.partners.contains([partner]), behind((_standing.source, _standing.deal_id), after))
         .order_by(_standing.source, _standing.deal_id)
         .limit(limit)
     )
@@ -94,7 +86,7 @@ async def counts(connection: AsyncConnection) -> dict[str, int]:
     for name, table, condition in (
         ("touchpoints", tables.touchpoint, sa.true()),
         ("deals_without_account", tables.deal, ~_deal.keyed),
-        ("touchpoints_without_account", tables.touchpoint, _touch.crm_key.is_(None) & _touch.domain_key.is_(None)),
+        ("touchpoints_without_account", tables.touchpoint, _touch.id_key.is_(None) & _touch.domain_key.is_(None)),
         ("conflicts", tables.conflict, sa.true()),
         ("marks_waiting", dirty, sa.true()),
     ):
@@ -103,48 +95,38 @@ async def counts(connection: AsyncConnection) -> dict[str, int]:
     return found
 
 
-async def review(connection: AsyncConnection, kind: Kind, *, after: Sequence[Any] | None, limit: int) -> Sequence[Row]:
-    """One page of what waits of one kind, by natural key."""
-    query, key = _REVIEWED[kind]
-    paged = query.where(_behind(key, after)).order_by(*key).limit(limit)
-    rows: Sequence[Row] = (await connection.execute(paged)).all()
-    return rows
+_PARTICIPANTS: Final = """
+FROM attribution.standing_credit s
+JOIN attribution.credit c ON c.source = s.source AND c.deal_id = s.deal_id AND c.revision = s.revision
+CROSS JOIN LATERAL json_array_elements(coalesce(c.snapshot->'participants', '[]')) AS p
+"""
+_SPAN: Final = """
+s.status <> 'not_won' AND (CAST(:first AS date) IS NULL OR s.governed_on >= :first)
+    AND (CAST(:last AS date) IS NULL OR s.governed_on <= :last)
+"""
+# S608: the parts are constants of this module.
+_INFLUENCE: Final = sa.text(f"""
+SELECT p->>'partner' AS partner, p->>'influence' AS influence, s.currency, count(*) AS deals,
+    sum(s.amount_minor) AS amount_minor,
+    sum((SELECT sum((x->'amount'->>'amount')::numeric) FROM json_array_elements(c.snapshot->'shares') AS x
+         WHERE x->>'partner' = p->>'partner')) AS credited
+{_PARTICIPANTS} WHERE {_SPAN} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+""")  # noqa: S608
+_BY_CLASS: Final = sa.text(f"""
+SELECT influence, currency, count(*) AS deals, sum(amount_minor) AS amount_minor FROM (
+    SELECT DISTINCT ON (s.source, s.deal_id) s.source, s.deal_id, s.currency, s.amount_minor,
+        p->>'influence' AS influence
+    {_PARTICIPANTS} WHERE {_SPAN}
+    ORDER BY s.source, s.deal_id, array_position(ARRAY['sourced', 'influenced', 'delivered'], p->>'influence')
+) AS deals GROUP BY 1, 2 ORDER BY 1, 2
+""")  # noqa: S608
 
 
-def _ambiguous() -> sa.Select[Any]:
-    by_crm, by_domain = tables.account_key.alias("by_crm"), tables.account_key.alias("by_domain")
-    noted = tables.ambiguous_touchpoint
-    return (
-        sa.select(tables.touchpoint)
-        .join_from(noted, tables.touchpoint, sa.and_(_touch.source == noted.c.source, _touch.id == noted.c.id))
-        .join(by_crm, by_crm.c.key == _touch.crm_key)
-        .join(by_domain, by_domain.c.key == _touch.domain_key)
-        .where(by_crm.c.account_id != by_domain.c.account_id)  # a merge may have settled it since it was noted
-    )
+async def influence(connection: AsyncConnection, first: date | None, last: date | None) -> Sequence[Row]:
+    """Per partner, class and currency: deals it took part in, their whole amounts, and what it is credited with."""
+    return (await connection.execute(_INFLUENCE, {"first": first, "last": last})).all()
 
 
-_REVIEWED: Final[dict[Kind, tuple[sa.Select[Any], tuple[sa.Column[Any], ...]]]] = {
-    Kind.AMBIGUOUS_ACCOUNT: (_ambiguous(), (_touch.source, _touch.id)),
-    Kind.CONFLICT: (
-        sa.select(tables.conflict),
-        (_conflict.kind, _conflict.source, _conflict.id, _conflict.version, _conflict.fingerprint),
-    ),
-    Kind.UNMATCHED_DEAL: (
-        sa.select(tables.deal, tables.deal_version.c.body)
-        .join_from(
-            tables.deal,
-            tables.deal_version,
-            sa.and_(
-                tables.deal_version.c.source == _deal.source,
-                tables.deal_version.c.deal_id == _deal.deal_id,
-                tables.deal_version.c.version == _deal.version,
-            ),
-        )
-        .where(~_deal.keyed),
-        (_deal.source, _deal.deal_id),
-    ),
-    Kind.UNMATCHED_TOUCHPOINT: (
-        sa.select(tables.touchpoint).where(_touch.crm_key.is_(None), _touch.domain_key.is_(None)),
-        (_touch.source, _touch.id),
-    ),
-}
+async def influence_by_class(connection: AsyncConnection, first: date | None, last: date | None) -> Sequence[Row]:
+    """Per class and currency: deals, each in the strongest class that any partner has on it, and their amounts."""
+    return (await connection.execute(_BY_CLASS, {"first": first, "last": last})).all()

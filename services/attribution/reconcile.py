@@ -7,17 +7,19 @@ itself runs in a thread, so that it does not hold up the service.
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from operator import attrgetter
+from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Final
 
 import asyncpg
 
-from services.attribution import credit_store, tables
-from services.attribution.domain.changes import Candidate, Change, changes
-from services.attribution.domain.facts import Touch
+from services.attribution import account_store, credit_store, tables
+from services.attribution.domain import changes, company
+from services.attribution.domain.changes import Candidate, Change, Difference
+from services.attribution.domain.facts import FactKey, Touch
+from services.attribution.domain.links import Graph
+from services.attribution.domain.partners import Directory
 from services.attribution.domain.policy import Rules
 from shared import keys, outbox, telemetry
 from shared.events import credit
@@ -32,45 +34,102 @@ SLICE_TOUCHPOINTS: Final = 10_000
 """Touchpoints held at a time in the light lane: a few megabytes, however large the batch of accounts."""
 EVENT_SOURCE: Final = "tributary/attribution"
 
-Slice = list[tuple[list[Candidate], list[Touch]]]
+Candidates = Mapping[int, Sequence[Candidate]]
+Slice = list[tuple[int, list[Touch]]]
+
+
+@dataclass(slots=True)
+class Found:
+    """What deciding a batch of accounts has found so far."""
+
+    differences: list[Difference] = field(default_factory=list)
+    late: list[tuple[FactKey, FactKey]] = field(default_factory=list)
+    deferred: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a batch of accounts is decided by, apart from their touchpoints."""
+
+    candidates: Candidates
+    graphs: Mapping[int, Graph]
+    rules: Rules
+    directory: Directory
 
 
 class Credit:
     """The reconciler's work."""
 
-    def __init__(self, programs: credit_store.Programs) -> None:
-        self._programs = programs
+    def __init__(self, reference: credit_store.Reference) -> None:
+        self._reference = reference
 
     async def __call__(self, connection: asyncpg.Connection, marked: Sequence[str], context: Context) -> Outcome:
         """Bring the credit of the marked accounts' deals to its target. Never commits."""
         candidates = await credit_store.candidates(connection, [int(key) for key in marked])
         if not candidates:
             return Outcome(0)
-        rules = await self._programs.rules(connection)
-        limit = HEAVY_TOUCHPOINTS + 1 if context.lane == LIGHT else None
-        deferred: list[str] = []
-        found: list[Change] = []
-        slice_: Slice = []
-        held = 0
-        windows = _windows(candidates, rules)
-        if windows:
-            async for account, touches in credit_store.touches(connection, windows, limit):
-                of_account = candidates.pop(account)
-                if len(touches) == limit:
-                    deferred.append(str(account))
-                    continue
-                slice_.append((of_account, touches))
-                held += len(touches)
-                if held >= SLICE_TOUCHPOINTS:
-                    found += await _decide(slice_, held, rules, context.now)
-                    slice_, held = [], 0
-        slice_ += [(of_account, []) for of_account in candidates.values()]  # the accounts without any touchpoint
-        found += await _decide(slice_, held, rules, context.now)
-        if found:
-            await _link_traces(connection, found)
-            await credit_store.save(connection, found, context.now)
-            await outbox.append(connection, tables.SCHEMA, [_event(change, context) for change in found])
-        return Outcome(len(found), deferred)
+        dated = [account for account, deals in candidates.items() if deals[0].deal.dated]
+        graphs = await account_store.graphs(connection, dated)
+        given = Given(candidates, graphs, *await self._reference.load(connection))
+        found = await _decide_all(connection, given, HEAVY_TOUCHPOINTS + 1 if context.lane == LIGHT else None)
+        await credit_store.note_late(connection, found.late)
+        if found.differences:
+            published = await credit_store.published(connection, found.differences)
+            made = [changes.change(one, published.get(one.key), context.now) for one in found.differences]
+            await _link_traces(connection, made)
+            await credit_store.save(connection, made, context.now)
+            await outbox.append(connection, tables.SCHEMA, [_event(change, context) for change in made])
+        return Outcome(len(found.differences), [str(account) for account in found.deferred])
+
+
+async def _decide_all(connection: asyncpg.Connection, given: Given, limit: int | None) -> Found:
+    """Decide all accounts, a slice of them at a time; those with `limit` touchpoints or more are deferred."""
+    found = Found()
+    windows = _windows(given)
+    seen: set[int] = set()
+    for keyed in (False, True):
+        wanted = [window for window in windows if (window[0] in given.graphs) is keyed]
+        held: Slice = []
+        count = 0
+        async for account, touches in credit_store.touches(connection, wanted, limit, keyed=keyed):
+            seen.add(account)
+            if len(touches) == limit:
+                found.deferred.append(account)
+                continue
+            held.append((account, touches))
+            count += len(touches)
+            if count >= SLICE_TOUCHPOINTS:
+                await _decide(held, count, given, found)
+                held, count = [], 0
+        await _decide(held, count, given, found)
+    await _decide([(account, []) for account in given.candidates if account not in seen], 0, given, found)
+    return found
+
+
+def _windows(given: Given) -> list[credit_store.Window]:
+    """Per account, the span of time in which a touchpoint may matter for any of its won deals."""
+    windows = []
+    for account, candidates in given.candidates.items():
+        spans = [span for one in candidates if (span := company.window(one.deal, given.rules)) is not None]
+        if spans:
+            windows.append((account, min(since for since, _ in spans), max(until for _, until in spans)))
+    return windows
+
+
+async def _decide(held: Slice, touches: int, given: Given, found: Found) -> None:
+    if touches < THREAD_TOUCHPOINTS:
+        _differences(held, given, found)
+    else:
+        await asyncio.to_thread(_differences, held, given, found)
+
+
+def _differences(held: Slice, given: Given, found: Found) -> None:
+    for account, touches in held:
+        different, late = company.differences(
+            given.candidates[account], touches, given.graphs.get(account), given.rules, given.directory
+        )
+        found.differences += different
+        found.late += late
 
 
 async def _link_traces(connection: asyncpg.Connection, found: Sequence[Change]) -> None:
@@ -78,52 +137,6 @@ async def _link_traces(connection: asyncpg.Connection, found: Sequence[Change]) 
     if telemetry.is_traced():
         credited = (touch for change in found for share in change.decision.shares for touch in share.touches)
         telemetry.link(await credit_store.traces(connection, credited, telemetry.MAX_LINKS))
-
-
-def _windows(candidates: Mapping[int, Sequence[Candidate]], rules: Rules) -> list[credit_store.Window]:
-    """Per account, the span of time in which a touchpoint may count on any of its won deals."""
-    windows = []
-    for account, of_account in candidates.items():
-        spans = [
-            (closed_at - policy.lookback, closed_at)
-            for candidate in of_account
-            if (closed_at := candidate.deal.closed_at) is not None and candidate.deal.stage == "won"
-            if (policy := rules.governing(closed_at)) is not None
-        ]
-        if spans:
-            windows.append((account, min(since for since, _ in spans), max(until for _, until in spans)))
-    return windows
-
-
-async def _decide(slice_: Slice, touches: int, rules: Rules, now: datetime) -> list[Change]:
-    if touches < THREAD_TOUCHPOINTS:
-        return _changes(slice_, rules, now)
-    return await asyncio.to_thread(_changes, slice_, rules, now)
-
-
-def _changes(slice_: Slice, rules: Rules, now: datetime) -> list[Change]:
-    found: list[Change] = []
-    for candidates, touches in slice_:
-        if len(candidates) == 1:
-            found += changes(candidates, touches, rules, now)
-            continue
-        touches.sort(key=_occurred_at)  # so that each deal looks only at its own window
-        for candidate in candidates:
-            found += changes([candidate], _within(touches, candidate, rules), rules, now)
-    return found
-
-
-_occurred_at = attrgetter("occurred_at")
-
-
-def _within(touches: list[Touch], candidate: Candidate, rules: Rules) -> list[Touch]:
-    """The touchpoints in one deal's window, of those sorted by time."""
-    closed_at = candidate.deal.closed_at
-    policy = rules.governing(closed_at) if closed_at is not None else None
-    if closed_at is None or policy is None:
-        return []
-    begin = bisect_left(touches, closed_at - policy.lookback, key=_occurred_at)
-    return touches[begin : bisect_right(touches, closed_at, key=_occurred_at)]
 
 
 def _event(change: Change, context: Context) -> Event:

@@ -1,4 +1,4 @@
-"""All SQL of facts, accounts and marks. Each function takes a batch, runs one or two statements, and never commits.
+"""All SQL of touchpoints, deals and marks. Each function takes a batch, runs one or two statements, and never commits.
 
 A touchpoint marks its account only when a won deal is there to see. So that a touchpoint and a deal stored at the same
 time by two consumers cannot miss each other, touchpoints are stored `together` and everything that deals with deals,
@@ -12,16 +12,19 @@ from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
+import orjson
 
-from services.attribution.domain.parse import DealVersion, ProgramVersion, TouchRow
+from services.attribution.domain.facts import FactKey
+from services.attribution.domain.parse import DealVersion, TouchRow
+from services.attribution.domain.statements import Withdrawal
 
 _TOGETHER: Final = "SELECT pg_advisory_xact_lock_shared(hashtextextended('attribution:facts', 0))"
 _ALONE: Final = "SELECT pg_advisory_xact_lock(hashtextextended('attribution:facts', 0))"
 _SAVE_TOUCHPOINTS: Final = """
-INSERT INTO attribution.touchpoint (source, id, partner, activity, occurred_at, received_at, crm_key, domain_key,
-    account_name, evidence, details, fingerprint)
+INSERT INTO attribution.touchpoint (source, id, partner, activity, occurred_at, received_at, id_key, domain_key,
+    name_key, account_name, evidence, details, fingerprint)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::text[],
-    $8::text[], $9::text[], $10::text[], $11::jsonb[], $12::bytea[])
+    $8::text[], $9::text[], $10::text[], $11::text[], $12::jsonb[], $13::bytea[])
 ON CONFLICT DO NOTHING
 """
 _REPEATED_TOUCHPOINTS: Final = """
@@ -34,6 +37,44 @@ WITH sent AS (
 )
 SELECT n.source, n.id FROM sent n JOIN attribution.touchpoint t ON t.source = n.source AND t.id = n.id
 WHERE t.fingerprint <> n.fingerprint
+"""
+_WITHDRAW_PENDING: Final = """
+WITH known AS (
+    UPDATE attribution.withdrawal w SET pending = false FROM attribution.touchpoint t
+    WHERE w.pending AND t.source = w.source AND t.id = w.id AND coalesce(w.partner, t.partner) = t.partner
+    RETURNING w.source, w.id
+)
+UPDATE attribution.touchpoint t SET withdrawn = true FROM known k WHERE t.source = k.source AND t.id = k.id
+"""
+_SAVE_WITHDRAWALS: Final = """
+INSERT INTO attribution.withdrawal (source, id, partner, reason, received_at, pending)
+SELECT source, id, partner, reason, received_at, true
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+    AS n (source, id, partner, reason, received_at)
+ON CONFLICT DO NOTHING
+"""
+# The keys a touchpoint came with are kept the first time, so that the choice can be taken back.
+_KEEP_KEYS: Final = """
+UPDATE attribution.assignment a SET applied = true, id_key = t.id_key, domain_key = t.domain_key, name_key = t.name_key
+FROM attribution.touchpoint t WHERE a.pending AND NOT a.applied AND t.source = a.source AND t.id = a.id
+"""
+_ASSIGN_PENDING: Final = """
+WITH known AS (
+    UPDATE attribution.assignment a SET pending = false WHERE a.pending AND a.applied RETURNING a.*
+)
+UPDATE attribution.touchpoint t SET
+    id_key = CASE WHEN k.account_key IS NULL THEN k.id_key
+        WHEN k.account_key NOT LIKE 'domain:%' THEN k.account_key END,
+    domain_key = CASE WHEN k.account_key IS NULL THEN k.domain_key
+        WHEN k.account_key LIKE 'domain:%' THEN k.account_key END,
+    name_key = CASE WHEN k.account_key IS NULL THEN k.name_key END
+FROM known k WHERE t.source = k.source AND t.id = k.id RETURNING k.account_key
+"""
+_ACCOUNTS_OF_TOUCHPOINTS: Final = """
+SELECT DISTINCT k.account_id
+FROM unnest($1::text[], $2::text[]) AS n (source, id)
+JOIN attribution.touchpoint t ON t.source = n.source AND t.id = n.id
+JOIN attribution.account_key k ON k.key = ANY(ARRAY[t.id_key, t.domain_key, t.name_key])
 """
 _SAVE_TRACES: Final = """
 INSERT INTO attribution.touchpoint_trace (source, id, traceparent)
@@ -49,8 +90,10 @@ INSERT INTO attribution.ambiguous_touchpoint (source, id)
 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
 """
 _SAVE_DEAL_VERSIONS: Final = """
-INSERT INTO attribution.deal_version (source, deal_id, version, body, fingerprint)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::bytea[])
+INSERT INTO attribution.deal_version (source, deal_id, version, body, fingerprint, keys)
+SELECT source, id, version, body, fingerprint, ARRAY(SELECT jsonb_array_elements_text(keys))
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::jsonb[], $5::bytea[], $6::jsonb[])
+    AS n (source, id, version, body, fingerprint, keys)
 ON CONFLICT DO NOTHING RETURNING source, deal_id, version
 """
 _OTHER_DEAL_VERSIONS: Final = """
@@ -67,63 +110,20 @@ FROM unnest($1::text[], $2::text[]) AS n (source, id)
 JOIN attribution.deal d ON d.source = n.source AND d.deal_id = n.id
 """
 _POINT_DEALS: Final = """
-INSERT INTO attribution.deal (
-    source, deal_id, version, account_id, keyed, stage, name, amount_minor, currency, closed_at)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::text[],
-    $8::bigint[], $9::text[], $10::timestamptz[])
+INSERT INTO attribution.deal (source, deal_id, version, account_id, keyed, stage, name, amount_minor, currency,
+    closed_at, kind, region, product, created_at, milestones, removed, merged_into, name_key, keys)
+SELECT source, id, version, account, keyed, stage, name, amount, currency, closed, kind, region, product, created,
+    milestones, removed, merged, name_key, ARRAY(SELECT jsonb_array_elements_text(keys))
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::text[], $8::bigint[],
+    $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::jsonb[],
+    $16::boolean[], $17::text[], $18::text[], $19::jsonb[]) AS n (source, id, version, account, keyed, stage, name,
+    amount, currency, closed, kind, region, product, created, milestones, removed, merged, name_key, keys)
 ON CONFLICT (source, deal_id) DO UPDATE SET version = excluded.version, account_id = excluded.account_id,
     keyed = excluded.keyed, stage = excluded.stage, name = excluded.name, amount_minor = excluded.amount_minor,
-    currency = excluded.currency, closed_at = excluded.closed_at
+    currency = excluded.currency, closed_at = excluded.closed_at, kind = excluded.kind, region = excluded.region,
+    product = excluded.product, created_at = excluded.created_at, milestones = excluded.milestones,
+    removed = excluded.removed, merged_into = excluded.merged_into, name_key = excluded.name_key, keys = excluded.keys
 """
-_OPEN_ACCOUNTS: Final = """
-INSERT INTO attribution.account (merged_into) SELECT NULL FROM generate_series(1, $1::int) RETURNING account_id
-"""
-_SAVE_KEYS: Final = """
-INSERT INTO attribution.account_key (key, account_id) SELECT * FROM unnest($1::text[], $2::bigint[])
-"""
-_MERGE: Final = """
-WITH merged AS (SELECT * FROM unnest($1::bigint[], $2::bigint[]) AS n (loser, survivor)
-), accounts AS (
-    UPDATE attribution.account a SET merged_into = m.survivor FROM merged m WHERE a.account_id = m.loser
-), keys AS (
-    UPDATE attribution.account_key k SET account_id = m.survivor FROM merged m WHERE k.account_id = m.loser
-)
-UPDATE attribution.deal d SET account_id = m.survivor FROM merged m WHERE d.account_id = m.loser
-"""
-_BYSTANDERS: Final = """
-WITH hit AS (
-    SELECT t.source, t.id, theirs.account_id
-    FROM unnest($1::text[]) AS n (key) JOIN attribution.account_key mine ON mine.key = n.key
-    JOIN attribution.touchpoint t ON t.crm_key = n.key
-    JOIN attribution.account_key theirs ON theirs.key = t.domain_key
-    WHERE theirs.account_id <> mine.account_id
-    UNION ALL
-    SELECT t.source, t.id, theirs.account_id
-    FROM unnest($1::text[]) AS n (key) JOIN attribution.account_key mine ON mine.key = n.key
-    JOIN attribution.touchpoint t ON t.domain_key = n.key
-    JOIN attribution.account_key theirs ON theirs.key = t.crm_key
-    WHERE theirs.account_id <> mine.account_id
-), noted AS (
-    INSERT INTO attribution.ambiguous_touchpoint (source, id) SELECT source, id FROM hit ON CONFLICT DO NOTHING
-)
-SELECT DISTINCT account_id FROM hit
-"""
-_SAVE_PROGRAMS: Final = """
-INSERT INTO attribution.program_version (program, version, effective_from, document, received_at, fingerprint)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::date[], $4::jsonb[], $5::timestamptz[], $6::bytea[])
-ON CONFLICT DO NOTHING RETURNING effective_from
-"""
-_OTHER_PROGRAMS: Final = """
-SELECT n.program, n.version
-FROM unnest($1::text[], $2::bigint[], $3::bytea[]) AS n (program, version, fingerprint)
-JOIN attribution.program_version v ON v.program = n.program AND v.version = n.version
-WHERE v.fingerprint <> n.fingerprint
-"""
-_MARK_GOVERNED: Final = """
-INSERT INTO attribution.dirty (key, traceparent)
-SELECT DISTINCT account_id::text, $2 FROM attribution.deal
-WHERE stage = 'won' AND closed_at >= ($1::date - 1)::timestamp AT TIME ZONE 'UTC'
-"""  # a calendar day begins up to fourteen hours earlier than in UTC; a mark too many changes nothing
 _MARK: Final = """
 INSERT INTO attribution.dirty (key, traceparent)
 SELECT account_id::text, traceparent FROM unnest($1::bigint[], $2::text[]) AS n (account_id, traceparent)
@@ -188,11 +188,37 @@ async def save_touchpoints(connection: asyncpg.Connection, rows: Sequence[TouchR
 
 
 async def _save_with_repeats(connection: asyncpg.Connection, rows: Sequence[TouchRow]) -> set[tuple[str, str]]:
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    await connection.execute(_SAVE_TOUCHPOINTS, *columns)
-    sources, ids, received_at, fingerprints = columns[0], columns[1], columns[5], columns[11]
-    others = await connection.fetch(_REPEATED_TOUCHPOINTS, sources, ids, received_at, fingerprints)
+    columns = {name: list(column) for name, column in zip(TouchRow._fields, zip(*rows, strict=True), strict=True)}
+    await connection.execute(_SAVE_TOUCHPOINTS, *columns.values())
+    names = ("source", "id", "received_at", "fingerprint")
+    others = await connection.fetch(_REPEATED_TOUCHPOINTS, *(columns[name] for name in names))
     return {(row["source"], row["id"]) for row in others}
+
+
+async def withdraw_pending(connection: asyncpg.Connection) -> None:
+    """Withdraw touchpoints whose withdrawal came before them, or just now."""
+    await connection.execute(_WITHDRAW_PENDING)
+
+
+async def assign_pending(connection: asyncpg.Connection) -> set[str]:
+    """Let touchpoints belong to the accounts that reviewers chose for them; returns the keys of those accounts."""
+    await connection.execute(_KEEP_KEYS)
+    return {row["account_key"] for row in await connection.fetch(_ASSIGN_PENDING) if row["account_key"]}
+
+
+async def save_withdrawals(connection: asyncpg.Connection, rows: Sequence[Withdrawal]) -> list[int]:
+    """Store withdrawals (the first of each counts) and apply them; returns the accounts of their touchpoints."""
+    columns = [(row.source, row.id, row.partner, row.reason, row.received_at) for row in rows]
+    sources, ids, *rest = map(list, zip(*columns, strict=True))
+    await connection.execute(_SAVE_WITHDRAWALS, sources, ids, *rest)
+    await withdraw_pending(connection)
+    return await accounts_of_touchpoints(connection, [(row.source, row.id) for row in rows])
+
+
+async def accounts_of_touchpoints(connection: asyncpg.Connection, keys: Sequence[FactKey]) -> list[int]:
+    """The accounts that any key of these touchpoints belongs to."""
+    sources, ids = map(list, zip(*keys, strict=True)) if keys else ([], [])
+    return [row["account_id"] for row in await connection.fetch(_ACCOUNTS_OF_TOUCHPOINTS, sources, ids)]
 
 
 async def save_traces(connection: asyncpg.Connection, traces: Sequence[tuple[str, str, str]]) -> None:
@@ -217,7 +243,7 @@ async def save_deal_versions(
     connection: asyncpg.Connection, facts: Sequence[DealVersion]
 ) -> tuple[list[DealVersion], list[DealVersion]]:
     """Store deal snapshots; returns those that are new, and those whose natural key another body holds."""
-    rows = [(f.source, f.id, f.version, f.body, f.fingerprint) for f in facts]
+    rows = [(f.source, f.id, f.version, f.body, f.fingerprint, as_json(f.keys)) for f in facts]
     columns = [list(column) for column in zip(*rows, strict=True)]
     stored = {tuple(row) for row in await connection.fetch(_SAVE_DEAL_VERSIONS, *columns)}
     fresh = [f for f in facts if (f.source, f.id, f.version) in stored]
@@ -236,46 +262,20 @@ async def known_deals(connection: asyncpg.Connection, deals: Collection[DealKey]
 async def point_deals(connection: asyncpg.Connection, newest: Sequence[tuple[DealVersion, int]]) -> None:
     """Make these versions, each with its account, the present state of their deals."""
     rows = [
-        (d.source, d.id, d.version, account, d.keyed, d.stage, d.name, d.amount_minor, d.currency, d.closed_at)
+        (
+            d.source, d.id, d.version, account, d.keyed, d.stage, d.name, d.amount_minor, d.currency, d.closed_at,
+            d.kind, d.region, d.product, d.created_at, d.milestones, d.removed, d.merged_into, d.name_key,
+            as_json(d.keys),
+        )
         for d, account in newest
-    ]
+    ]  # fmt: skip
     if rows:
         await connection.execute(_POINT_DEALS, *map(list, zip(*rows, strict=True)))
 
 
-async def open_accounts(connection: asyncpg.Connection, count: int) -> list[int]:
-    """Ids of that many new accounts."""
-    return [row["account_id"] for row in await connection.fetch(_OPEN_ACCOUNTS, count)] if count else []
-
-
-async def save_keys(connection: asyncpg.Connection, accounts: Mapping[str, int]) -> None:
-    """Give keys that belong to no account yet to theirs."""
-    if accounts:
-        await connection.execute(_SAVE_KEYS, list(accounts), list(accounts.values()))
-
-
-async def merge_accounts(connection: asyncpg.Connection, survivors: Mapping[int, int]) -> None:
-    """Let each loser's keys and deals belong to its survivor."""
-    if survivors:
-        await connection.execute(_MERGE, list(survivors), list(survivors.values()))
-
-
-async def bystanders(connection: asyncpg.Connection, new_keys: Collection[str]) -> list[int]:
-    """Accounts that lose touchpoints because these keys, new to another account, make them ambiguous."""
-    return [row["account_id"] for row in await connection.fetch(_BYSTANDERS, list(new_keys))] if new_keys else []
-
-
-async def save_programs(
-    connection: asyncpg.Connection, facts: Sequence[ProgramVersion], traceparent: str | None
-) -> list[ProgramVersion]:
-    """Store program versions, mark every account they may govern, and return those another body holds."""
-    rows = [(f.program, f.version, f.effective_from, f.document, f.received_at, f.fingerprint) for f in facts]
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    stored = await connection.fetch(_SAVE_PROGRAMS, *columns)
-    if stored:
-        await connection.execute(_MARK_GOVERNED, min(row["effective_from"] for row in stored), traceparent)
-    others = {tuple(row) for row in await connection.fetch(_OTHER_PROGRAMS, columns[0], columns[1], columns[5])}
-    return [f for f in facts if (f.program, f.version) in others]
+def as_json(values: Sequence[str]) -> str:
+    """An array of texts as one value of a column of arrays, which `unnest` would flatten."""
+    return orjson.dumps(values).decode()
 
 
 async def mark(connection: asyncpg.Connection, accounts: Mapping[int, str | None]) -> None:

@@ -1,27 +1,26 @@
-"""What the API shows, from rows and explanations: pure functions.
-
-With `only_for`, a partner's view: its own share and touchpoints, one anonymous remainder, nothing of another partner.
-"""
+"""What the API shows to keys of the vendor, from rows and explanations: pure functions. For partners: `own_views`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from services.attribution.domain import explain
+from services.attribution.account_store import Unit
+from services.attribution.domain import explain, reasons, timeline
 from services.attribution.domain.changes import Candidate
+from services.attribution.domain.credit import fraction
 from services.attribution.domain.explain import Credited, Explanation, Uncredited
 from services.attribution.domain.facts import Deal, Touch
 from services.attribution.loading import EXPLAINED_TOUCHPOINTS, DealPage, TouchpointPage
-from services.attribution.queries import Kind, Row
+from services.attribution.queries import Row
 from shared import money
 
 Json = dict[str, Any]
-_TOO_LARGE = (
+TOO_LARGE: Final = (
     f"The account has more than {EXPLAINED_TOUCHPOINTS:,} touchpoints; they are not explained one by one. "
     "The shares list the first touchpoints of each partner."
 )
@@ -34,7 +33,7 @@ def amount(minor: int | None, currency: str | None) -> Json | None:
     return {"amount": money.to_decimal(minor, currency), "currency": currency}
 
 
-def _instant(value: datetime | None) -> str | None:
+def instant(value: datetime | None) -> str | None:
     return value.isoformat() if value else None
 
 
@@ -45,136 +44,172 @@ def deal_head(deal: Deal) -> Json:
         "name": deal.name,
         "stage": deal.stage,
         "amount": amount(deal.amount_minor, deal.currency),
-        "closed_at": _instant(deal.closed_at),
+        "closed_at": instant(deal.closed_at),
     }
 
 
-def visible(page: DealPage, partner: str) -> bool:
-    """Whether a deal is any of this partner's business: it has a share in it, or a touchpoint on its account."""
-    shares = page.snapshot["shares"] if page.snapshot else ()
-    return any(share["partner"] == partner for share in shares) or bool(_lines(page.explanation, partner))
-
-
-def deal(page: DealPage, *, only_for: str | None, lines: Sequence[Credited | Uncredited]) -> Json:
-    """A deal with its published credit, its explanation in words, and one page of explained touchpoints."""
+def deal(page: DealPage, *, lines: Sequence[Credited | Uncredited]) -> Json:
+    """A deal with its published credit, its explanation in words and figures, and one page of explained touchpoints."""
     shown = {"deal": deal_head(page.candidate.deal), "current": page.current}
-    shown["credit"] = _published(page.snapshot, only_for) if page.snapshot else None
+    shown["credit"] = _published(page.snapshot) if page.snapshot else None
     explanation = page.explanation
-    if explanation is None:
-        shown["text"] = _TOO_LARGE
-    else:
-        shown["text"] = explain.summary(page.candidate.deal, explanation.decision, only_for)
+    shown["text"] = explain.summary(page.candidate.deal, explanation.decision) if explanation else TOO_LARGE
     shown["explained"] = explanation is not None
-    shown["touchpoints"] = [_line(line) for line in lines]
-    if only_for is None:
-        shown["revisions"] = [
-            {"revision": row["revision"], "decided_at": _instant(row["decided_at"]), "cause": row["cause"]}
-            for row in page.revisions
-        ]
+    shown["division"] = _division(page.candidate.deal, explanation) if explanation else None
+    shown["touchpoints"] = [_line(line, page.candidate.deal.currency) for line in lines]
+    shown["revisions"] = [
+        {"revision": row["revision"], "decided_at": instant(row["decided_at"]), "cause": row["cause"]}
+        for row in page.revisions
+    ]
     return shown
 
 
-def lines(page: DealPage, only_for: str | None) -> list[Credited | Uncredited]:
+def _published(snapshot: Json) -> Json:
+    """The published credit without what stands beside it already."""
+    return {name: value for name, value in snapshot.items() if name not in {"source", "id", "name"}}
+
+
+def past(found: Deal, snapshot: Json) -> Json:
+    """A past revision of a deal's credit, as it was published."""
+    return {"deal": {"source": found.source, "id": found.id, "name": found.name}, "credit": _published(snapshot)}
+
+
+def _division(found: Deal, explanation: Explanation) -> Json | None:
+    """How the amount is divided: the parts, and each partner's, so that a reader can compute every amount again.
+
+    A partner's share is `by_model` times its touchpoints' part of all weights, plus what it keeps from the first deal.
+    Amounts are by the largest remainders of `amount x share`; `leftover_unit` tells who got one.
+    """
+    decision = explanation.decision
+    if decision.amount_minor is None or decision.currency is None or decision.policy is None:
+        return None
+    currency, whole = decision.currency, decision.amount_minor
+    kept = sum((Fraction(share.originating, share.scale) for share in decision.shares), Fraction(0))
+    named = sum((Fraction(share.weight, share.scale) for share in decision.shares), Fraction(0))
+    inferred = timeline.inferred(found)
+    return {
+        "amount": amount(whole, currency),
+        "by_model": str(named - kept),
+        "originating": str(kept),
+        "partners": [
+            {
+                "partner": share.partner, "influence": share.influence,
+                "share": fraction(share.weight, share.scale),
+                "originating": fraction(share.originating, share.scale),
+                "amount": amount(share.amount_minor, currency), "leftover_unit": explain.leftover(share, whole),
+            }
+            for share in decision.shares
+        ],
+        "unattributed": [
+            {
+                "reason": part.reason, "text": part.text, "share": fraction(part.weight, part.scale),
+                "amount": amount(part.amount_minor, currency),
+            }
+            for part in decision.rest
+        ],
+        "first_deal": {"source": explanation.origin.deal.source, "id": explanation.origin.deal.id}
+        if explanation.origin and kept else None,
+        "milestones": [
+            {"name": name, "at": instant(at), "inferred": name in inferred}
+            for name, at in sorted(timeline.milestones(found).items(), key=lambda item: (item[1], item[0]))
+        ],
+    }  # fmt: skip
+
+
+def lines(page: DealPage) -> list[Credited | Uncredited]:
     """All explained touchpoints of a deal in chronological order."""
-    return _lines(page.explanation, only_for)
+    return _lines(page.explanation)
 
 
-def _lines(explanation: Explanation | None, only_for: str | None) -> list[Credited | Uncredited]:
+def _lines(explanation: Explanation | None) -> list[Credited | Uncredited]:
     if explanation is None:
         return []
     every: list[Credited | Uncredited] = [*explanation.credited, *explanation.uncredited]
-    found = [line for line in every if only_for is None or line.touch.partner == only_for]
-    return sorted(found, key=lambda line: (line.touch.occurred_at, line.touch.source, line.touch.id))
+    return sorted(every, key=lambda line: (line.touch.occurred_at, line.touch.source, line.touch.id))
 
 
-def _published(snapshot: Json, only_for: str | None) -> Json:
-    """The published credit without what stands beside it already; for a partner, with the others as one remainder."""
-    shown = {name: value for name, value in snapshot.items() if name not in {"source", "id", "name"}}
-    if only_for is None:
-        return shown
-    own = [share for share in snapshot["shares"] if share["partner"] == only_for]
-    rest = [share for share in snapshot["shares"] if share["partner"] != only_for]
-    del shown["cause"]  # it may tell of other partners' touchpoints
-    shown["shares"] = own
-    shown["others"] = None
-    if rest:
-        currency = snapshot["amount"]["currency"]
-        minor = sum(money.to_minor(share["amount"]["amount"], currency) for share in rest)
-        part = sum((Fraction(share["share"]) for share in rest), Fraction(0))
-        shown["others"] = {"share": str(part), "amount": amount(minor, currency)}
-    return shown
-
-
-def _touch(touch: Touch) -> Json:
+def touch_head(touch: Touch) -> Json:
+    """A touchpoint's own facts, with the partner it counts for."""
     return {
         "source": touch.source,
         "id": touch.id,
         "partner": touch.partner,
         "activity": touch.activity,
-        "occurred_at": _instant(touch.occurred_at),
-        "received_at": _instant(touch.received_at),
-    }
+        "occurred_at": instant(touch.occurred_at),
+        "received_at": instant(touch.received_at),
+    } | ({"reported_for": touch.reported_as} if touch.reported_as else {})
 
 
-def _line(line: Credited | Uncredited) -> Json:
-    return _touch(line.touch) | _result(line)
+def _line(line: Credited | Uncredited, currency: str | None) -> Json:
+    return touch_head(line.touch) | _result(line, currency)
 
 
-def _result(line: Credited | Uncredited) -> Json:
+def _result(line: Credited | Uncredited, currency: str | None) -> Json:
     if isinstance(line, Uncredited):
         return {"credited": False, "reason": line.reason, "text": line.text}
     return {
         "credited": True,
         "position": line.position,
-        "model_share": line.model_share,
-        "activity_weight": line.activity_weight,
+        "raw_weight": line.raw_weight,
+        "multipliers": [{"name": name, "value": value} for name, value in line.multipliers.items()],
         "share": line.share,
-        "amount": line.amount.model_dump(),
+        "amount": amount(line.amount_minor, currency),
+        "leftover_unit": line.leftover,
         "text": line.text,
     }
 
 
-def touchpoint(page: TouchpointPage, *, only_for: str | None) -> Json:
+def touchpoint(page: TouchpointPage) -> Json:
     """A touchpoint and what became of it: per won deal of its account, or why there is none."""
     row = page.row
     results = [
-        {"deal": deal_head(candidate.deal)} | _of(row, candidate, explanation) for candidate, explanation in page.deals
+        {"deal": deal_head(candidate.deal)} | result
+        for candidate, explanation in page.deals
+        if (result := _of(row, candidate, explanation)) is not None
     ]
-    status, text = _status(page, results)
+    credited = any(result["credited"] for result in results)
+    status, text = standing(page, has_deals=bool(results), credited=credited)
     return {
         "touchpoint": stored(row),
         "status": status,
         "text": text,
         "deals": results,
-        "conflicts": [
-            {"stored_at": _instant(conflict["stored_at"]), "body": body}
-            for conflict, body in ((c, _json(c["body"])) for c in page.conflicts)
-            if only_for is None or body.get("partner") == only_for
-        ],
+        "conflicts": conflicts(page, None),
     }
 
 
-def _of(row: Mapping[str, Any], candidate: Candidate, explanation: Explanation | None) -> Json:
+def conflicts(page: TouchpointPage, partner: str | None) -> list[Json]:
+    """What came under the same id with another content; for a partner, what was said of itself."""
+    found = ((instant(one["stored_at"]), as_json(one["body"])) for one in page.conflicts)
+    return [{"stored_at": at, "body": body} for at, body in found if partner in {None, body.get("partner")}]
+
+
+def _of(row: Mapping[str, Any], candidate: Candidate, explanation: Explanation | None) -> Json | None:
+    """What a touchpoint got on a deal; None when it is not one of the deal's company."""
     if explanation is None:
-        return {"credited": None, "reason": "too_many_touchpoints", "text": _TOO_LARGE}
+        return {"credited": None, "reason": "too_many_touchpoints", "text": TOO_LARGE}
     key = (row["source"], row["id"])
-    for line in _lines(explanation, None):
+    for line in _lines(explanation):
         if (line.touch.source, line.touch.id) == key:
-            return _result(line)
-    raise LookupError(f"touchpoint {key} is not among those of deal {candidate.deal.id!r} of its account")
+            return _result(line, candidate.deal.currency)
+    return None
 
 
-def _status(page: TouchpointPage, results: Sequence[Json]) -> tuple[str, str]:
+def standing(page: TouchpointPage, *, has_deals: bool, credited: bool) -> tuple[str, str]:
+    """How a touchpoint stands, as a code and in words."""
     row = page.row
-    if row["crm_key"] is None and row["domain_key"] is None:
+    if row["withdrawn"]:
+        return "withdrawn", f"Its sender took it back: {row['withdrawn_why']}"
+    if page.account is None and row["id_key"] is None and row["domain_key"] is None:
         return "unmatched", (
-            "It names no account by CRM id or a domain of its own, so it cannot be linked; it waits in the review list."
+            "It names no account by CRM id, DUNS or VAT number, or a domain of its own, so it cannot be linked; it "
+            "waits in the review list."
         )
     if page.ambiguous:
-        return "ambiguous_account", explain.AMBIGUOUS
-    if not results:
+        return "ambiguous_account", reasons.AMBIGUOUS
+    if not has_deals:
         return "no_won_deal", "Its account has no won deal yet; it may be credited when one is won."
-    if any(result["credited"] for result in results):
+    if credited:
         return "credited", "It has credit on a won deal of its account."
     return "not_credited", "It has no credit on any won deal of its account; each says why."
 
@@ -186,19 +221,19 @@ def stored(fields: Mapping[str, Any]) -> Json:
         "id": fields["id"],
         "partner": fields["partner"],
         "activity": fields["activity"],
-        "occurred_at": _instant(fields["occurred_at"]),
-        "received_at": _instant(fields["received_at"]),
+        "occurred_at": instant(fields["occurred_at"]),
+        "received_at": instant(fields["received_at"]),
         "account": {
-            "crm_key": fields["crm_key"],
+            "id_key": fields["id_key"],
             "domain_key": fields["domain_key"],
             "name": fields["account_name"],
         },
         "evidence": fields["evidence"],
-        "details": _json(fields["details"]),
+        "details": as_json(fields["details"]),
     }
 
 
-def _json(value: str | Json | None) -> Json:
+def as_json(value: str | Json | None) -> Json:
     """A JSON object as asyncpg gives it (text) or as SQLAlchemy does (already read)."""
     found: Json = orjson.loads(value) if isinstance(value, str) else value or {}
     return found
@@ -210,7 +245,7 @@ def credited_deal(row: Row) -> Json:
         "source": row.source,
         "id": row.deal_id,
         "name": row.name,
-        "closed_at": _instant(row.closed_at),
+        "closed_at": instant(row.closed_at),
         "status": row.status,
         "revision": row.revision,
         "amount": amount(row.amount_minor, row.currency),
@@ -247,22 +282,48 @@ def totals(rows: Sequence[Row]) -> list[Json]:
     return list(found.values())
 
 
-def review_item(kind: Kind, row: Row) -> Json:
-    """One line of the review list: what waits, why, and the fact itself."""
-    match kind:
-        case Kind.UNMATCHED_DEAL:
-            text = f"The deal {row.source}/{row.deal_id} names no account by CRM id or a domain of its own."
-            head = {"source": row.source, "id": row.deal_id, "stage": row.stage, "body": row.body}
-        case Kind.UNMATCHED_TOUCHPOINT:
-            text = "The touchpoint names no account by CRM id or a domain of its own."
-            head = stored(row._asdict())
-        case Kind.AMBIGUOUS_ACCOUNT:
-            text = explain.AMBIGUOUS
-            head = stored(row._asdict())
-        case Kind.CONFLICT:
-            text = f"A {row.kind} with this natural key is stored with another content; this one is not applied."
-            head = {
-                "source": row.source, "id": row.id, "version": row.version, "of": row.kind,
-                "stored_at": _instant(row.stored_at), "body": row.body,
-            }  # fmt: skip
-    return {"kind": kind, "text": text} | head
+def influence(rows: Sequence[Row], by_class: Sequence[Row]) -> Json:
+    """What was sourced, influenced and delivered."""
+    return {
+        "classes": [
+            {"influence": row.influence, "deals": row.deals, "amount": amount(int(row.amount_minor), row.currency)}
+            for row in by_class
+        ],
+        "partners": [
+            {
+                "partner": row.partner,
+                "influence": row.influence,
+                "deals": row.deals,
+                "participated": amount(int(row.amount_minor), row.currency),
+                "credited": amount(money.to_minor(str(row.credited or 0), row.currency), row.currency),
+            }
+            for row in rows
+        ],
+    }
+
+
+def account(key: str, unit: Unit, day: date) -> Json:
+    """The company of a key on a day, the other companies of its unit, and all that was stated about their keys."""
+    graph, companies = unit.graph, []
+    left = set(unit.keys)
+    while left:
+        first = key if key in left else min(left)
+        company = graph.company([first], day) & left | {first}
+        companies.append(sorted(company))
+        left -= company
+    return {
+        "on": day.isoformat(),
+        "company": companies[0],
+        "others": companies[1:],
+        "names": list(unit.names),
+        "deals": unit.deals,
+        "statements": [
+            {
+                "about": row["about"], "source": row["source"], "id": row["id"], "version": row["version"],
+                "keys": list(row["keys"]), "undone": row["undone"], "stated_at": instant(row["received_at"]),
+                "effective_from": row["effective_from"].isoformat() if row["effective_from"] else None,
+                "body": as_json(row["body"]),
+            }
+            for row in unit.statements
+        ],
+    }  # fmt: skip

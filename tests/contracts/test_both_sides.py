@@ -29,7 +29,7 @@ def test_attribution_reads_the_facts_it_stores() -> None:
     """Touchpoints, deals and programs arrive with their natural keys, account keys and amounts."""
     touch = parse.touchpoint(golden("touchpoint.recorded")[0])
     assert (touch.source, touch.id, touch.partner) == ("brightfield-portal", "T-1001", "brightfield")
-    assert (touch.crm_key, touch.domain_key) == ("crm:crm:A-77", "domain:acme.example")
+    assert (touch.id_key, touch.domain_key) == ("crm:crm:A-77", "domain:acme.example")
     deal = parse.deal(golden("deal.observed")[0])
     assert (deal.source, deal.id, deal.amount_minor, deal.currency) == ("crm", "D-501", 123_450, "USD")
     version = parse.program_version(golden("program.activated")[0])
@@ -52,13 +52,25 @@ def test_attribution_writes_the_golden_credit() -> None:
     _, expected = golden("credit.decided")
     rules = Rules([program.parse(golden("program.activated")[1]["document"])])
     candidate = changes.Candidate(
-        Deal(deal["source"], deal["id"], Stage.WON, deal["name"], 123_450, "USD", instant(deal["closed_at"])), None
+        Deal(
+            deal["source"],
+            deal["id"],
+            Stage.WON,
+            deal["name"],
+            123_450,
+            "USD",
+            instant(deal["closed_at"]),
+            account=("crm:crm:A-77", "domain:acme.example"),
+        ),
+        None,
     )
     fact = Touch(
         touch["source"], touch["id"], touch["partner"], touch["activity"], instant(touch["occurred_at"]),
         instant(touch["received_at"]),
     )  # fmt: skip
-    [change] = changes.changes([candidate], [fact], rules, instant(deal["closed_at"]) + timedelta(seconds=3))
+    found = changes.difference(candidate, [fact], rules)
+    assert found is not None
+    change = changes.change(found, None, instant(deal["closed_at"]) + timedelta(seconds=3))
     written = json.loads(change.snapshot)
     assert written.keys() == expected.keys()
     for name in expected.keys() - {"model", "decided_at", "shares"}:

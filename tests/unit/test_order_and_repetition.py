@@ -17,7 +17,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.attribution.domain.changes import Candidate, changes
+from services.attribution.domain.changes import Candidate, change, difference
 from services.attribution.domain.facts import Deal, Standing, Touch
 from services.attribution.domain.policy import Rules
 from services.rewards.domain.earnings import Credit, Credited, Terms, TierFact, target
@@ -115,14 +115,18 @@ class Model:
         rules = Rules(PROGRAMS)
         for number, fact in self.deals.items():
             candidate = Candidate(fact.deal, self.standing.get(number))
-            for change in changes([candidate], list(self.touches.values()), rules, NOW):
-                after, policy = change.decision, change.decision.policy
-                self.standing[number] = Standing(
-                    change.revision, after.status, change.digest, after.amount_minor, after.currency,
-                    policy.program if policy else None, policy.version if policy else None, after.governed_on,
-                    after.touchpoints,
-                )  # fmt: skip
-                self.credit[number] = CreditDecided.model_validate_json(change.snapshot)
+            found = difference(candidate, list(self.touches.values()), rules)
+            if found is None:
+                continue
+            before = json.loads(self.credit[number].model_dump_json()) if number in self.credit else None
+            made = change(found, before, NOW)
+            after, policy = made.decision, made.decision.policy
+            self.standing[number] = Standing(
+                made.revision, after.status, made.digest, after.amount_minor, after.currency,
+                policy.program if policy else None, policy.version if policy else None, after.governed_on,
+                after.touchpoints,
+            )  # fmt: skip
+            self.credit[number] = CreditDecided.model_validate_json(made.snapshot)
 
     def _book(self) -> None:
         programs = {(p.program, p.version): p for p in PROGRAMS}

@@ -15,16 +15,43 @@ from typing import Any, Final
 
 import orjson
 
-from services.attribution.domain import words
-from services.attribution.domain.credit import Decision, Share, decide, fraction
-from services.attribution.domain.facts import Deal, Standing, Touch
+from services.attribution.domain import causes, renewals
+from services.attribution.domain.causes import Snapshot
+from services.attribution.domain.credit import Decision, Share, Unattributed, decide, fraction
+from services.attribution.domain.facts import Deal, FactKey, Standing, Touch
+from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Rules
+from services.attribution.domain.renewals import Origin
 from shared import money
 from shared.events import credit as contract
-from shared.events.credit import Status
+from shared.events.credit import Influence, Status
 
 MAX_TOUCHPOINTS_PER_EVENT: Final = 2_000
 """Touchpoints listed in one event over all shares, so that a deal of hundreds of partners stays below Kafka's 1 MB."""
+MAX_ACCOUNT_KEYS: Final = 50
+"""Account keys listed in one event; a company has a handful."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A deal whose credit is to be decided, and what stands for it."""
+
+    deal: Deal
+    standing: Standing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A deal whose credit is no longer what stands. `withdrawn` are touchpoints of its account that were taken back."""
+
+    candidate: Candidate
+    decision: Decision
+    digest: bytes
+    withdrawn: frozenset[FactKey]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.candidate.deal.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,36 +66,44 @@ class Change:
     snapshot: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A deal whose credit is to be decided, and what stands for it."""
-
-    deal: Deal
-    standing: Standing | None
-
-
-def changes(candidates: Iterable[Candidate], touches: Sequence[Touch], rules: Rules, now: datetime) -> list[Change]:
-    """The new revisions of an account's deals. `touches` are all that may take part in any of them, in any order."""
-    found = []
-    for candidate in candidates:
-        change = _change(candidate, touches, rules, now)
-        if change is not None:
-            found.append(change)
-    return found
+def origin_of(
+    deals: Iterable[tuple[Deal, Sequence[Touch]]], rules: Rules, directory: Directory = NOBODY
+) -> Origin | None:
+    """An account's first deal and who sourced it; `deals` are its deals, each with the touchpoints it may count."""
+    of = {deal.key: (deal, touches) for deal, touches in deals}
+    first = renewals.first_deal(deal for deal, _ in of.values())
+    if first is None or first.closed_at is None:
+        return None
+    decision = decide(first, of[first.key][1], rules, directory)
+    if decision.governed_on is None:
+        return None
+    sourced = {s.partner: s.weight for s in decision.shares if s.influence is Influence.SOURCED}
+    return Origin(first, decision.governed_on, sourced)
 
 
-def _change(candidate: Candidate, touches: Sequence[Touch], rules: Rules, now: datetime) -> Change | None:
-    deal, standing = candidate.deal, candidate.standing
-    decision = decide(deal, touches, rules)
+def difference(
+    candidate: Candidate, touches: Sequence[Touch], rules: Rules, directory: Directory = NOBODY,
+    origin: Origin | None = None,
+) -> Difference | None:  # fmt: skip
+    """How a deal's credit differs from what stands, or None. `touches` are all that may count on it, in any order."""
+    decision = decide(candidate.deal, touches, rules, directory, origin)
+    standing = candidate.standing
     if standing is None and decision.status is Status.NOT_WON:
         return None  # a deal that was never won has no credit to take back
     target = digest(decision)
     if standing is not None and standing.digest == target:
         return None
+    withdrawn = frozenset((touch.source, touch.id) for touch in touches if touch.withdrawn)
+    return Difference(candidate, decision, target, withdrawn)
+
+
+def change(found: Difference, published: Snapshot | None, now: datetime) -> Change:
+    """The new revision of a deal. `published` is the snapshot of the revision that stands, if one does."""
+    deal, standing, decision = found.candidate.deal, found.candidate.standing, found.decision
     revision = standing.revision + 1 if standing else 1
-    why = cause(standing, deal, decision)
-    body = orjson.dumps(document(deal, decision, revision=revision, cause=why, decided_at=now))
-    return Change(deal, decision, revision, why, target, body)
+    cause = causes.tell(standing, published, deal, decision, found.withdrawn)
+    body = orjson.dumps(document(deal, decision, revision=revision, cause=cause, decided_at=now))
+    return Change(deal, decision, revision, cause, found.digest, body)
 
 
 def digest(decision: Decision) -> bytes:
@@ -76,52 +111,29 @@ def digest(decision: Decision) -> bytes:
 
     Weights enter in lowest terms, so that two ways of scaling the same proportions are the same content.
     """
-    state = _blake(decision.status)
+    state = hashlib.blake2b(decision.status.encode(), digest_size=16)
     if decision.status is Status.NOT_WON:
         return state.digest()
     policy = decision.policy
     ruled = (policy.program, policy.version, policy.model_label) if policy else ()
     head = (decision.reason, *ruled, decision.governed_on, decision.amount_minor, decision.currency)
     state.update(repr([None if part is None else str(part) for part in head]).encode())
-    divisor = gcd(*(weight for share in decision.shares for weight in share.weights)) or 1
+    divisor = gcd(
+        *(weight for share in decision.shares for weight in share.weights),
+        *(share.weight for share in decision.shares), *(part.weight for part in decision.rest),
+    ) or 1  # fmt: skip
     parts: list[str] = []
     for share in decision.shares:
-        parts += ("", share.partner)  # no id is empty or holds NUL, so the text can be read in one way alone
+        # No id is empty or holds NUL, so the text can be read in one way alone.
+        parts += ("", share.partner, share.influence, str(share.originating // divisor))
         for touch, weight in zip(share.touches, share.weights, strict=True):
             parts += (touch.source, touch.id, str(weight // divisor))
+    for part in decision.rest:
+        parts += ("", part.reason, part.text, str(part.weight // divisor))
+    for partner, influence in (decision.participants or {}).items():
+        parts += (partner, influence)
     state.update("\x00".join(parts).encode())
     return state.digest()
-
-
-def _blake(text: str) -> hashlib.blake2b:
-    return hashlib.blake2b(text.encode(), digest_size=16)
-
-
-def cause(before: Standing | None, deal: Deal, after: Decision) -> str:
-    """What changed since the revision before, in words."""
-    if before is None:
-        return "won"
-    if after.status is Status.NOT_WON:
-        return "reopened" if deal.stage == "open" else str(deal.stage)
-    if before.status is Status.NOT_WON:
-        return "won again"
-    parts = []
-    if (before.amount_minor, before.currency) != (after.amount_minor, after.currency):
-        parts.append(f"amount {_amount(before)} -> {_amount(after)}")
-    policy = after.policy
-    if policy is not None and (before.program, before.program_version) != (policy.program, policy.version):
-        parts.append(f"program {policy.program} version {policy.version}")
-    if before.governed_on is not None and before.governed_on != after.governed_on:
-        parts.append(f"close {before.governed_on} -> {after.governed_on}")
-    if before.touchpoints != after.touchpoints:
-        parts.append(f"touchpoints {before.touchpoints} -> {after.touchpoints}")
-    return "; ".join(parts) or "touchpoints changed"
-
-
-def _amount(credit: Standing | Decision) -> str:
-    if credit.amount_minor is None or credit.currency is None:
-        return "none"
-    return words.amount(credit.amount_minor, credit.currency)
 
 
 def document(deal: Deal, decision: Decision, *, revision: int, cause: str, decided_at: datetime) -> dict[str, Any]:
@@ -130,7 +142,7 @@ def document(deal: Deal, decision: Decision, *, revision: int, cause: str, decid
     Built by hand rather than through the model: tens of thousands are written in a backlog. A test reads each back
     through the model.
     """
-    policy = decision.policy
+    policy, currency = decision.policy, decision.currency
     limit = MAX_TOUCHPOINTS_PER_EVENT // len(decision.shares) if decision.shares else 0
     limit = min(limit, contract.MAX_TOUCHPOINTS_PER_SHARE)
     return {
@@ -143,10 +155,16 @@ def document(deal: Deal, decision: Decision, *, revision: int, cause: str, decid
         "program": policy.program if policy else None,
         "program_version": policy.version if policy else None,
         "model": policy.model_label if policy else None,
-        "amount": _money(decision.amount_minor, decision.currency),
-        "unattributed": _money(decision.unattributed_minor, decision.currency),
+        "amount": _money(decision.amount_minor, currency),
+        "unattributed": _money(decision.unattributed_minor, currency),
         "reason": decision.reason,
-        "shares": [_share(share, decision.currency, limit) for share in decision.shares],
+        "shares": [_share(share, currency, limit) for share in decision.shares],
+        "deal_kind": deal.kind,
+        "unattributed_parts": [_rest(part, currency) for part in decision.rest],
+        "participants": [
+            {"partner": partner, "influence": influence} for partner, influence in (decision.participants or {}).items()
+        ],
+        "account": deal.account[:MAX_ACCOUNT_KEYS],
         "cause": cause,
         "decided_at": decided_at,
     }
@@ -159,6 +177,8 @@ def _share(share: Share, currency: str | None, limit: int) -> dict[str, Any]:
         "partner": share.partner,
         "share": whole,
         "amount": _money(share.amount_minor, currency),
+        "influence": share.influence,
+        "originating": fraction(share.originating, share.scale) if share.originating else None,
         "touchpoint_count": len(share.touches),
         "touchpoints": [
             {
@@ -170,6 +190,15 @@ def _share(share: Share, currency: str | None, limit: int) -> dict[str, Any]:
             }
             for touch, weight in listed
         ],
+    }
+
+
+def _rest(part: Unattributed, currency: str | None) -> dict[str, Any]:
+    return {
+        "reason": part.reason,
+        "text": part.text,
+        "share": fraction(part.weight, part.scale),
+        "amount": _money(part.amount_minor, currency),
     }
 
 

@@ -1,28 +1,51 @@
 """Who is credited with what on a deal: a pure function of the deal, its account's touchpoints and the program.
 
-A touchpoint's weight is the model's weight times its activity's weight; a partner's share is its touchpoints' part of
-the sum. The amount goes to partners first (the paid figure), then each partner's amount to its touchpoints, both by
-the largest remainders, so both levels sum exactly.
+A touchpoint's weight is the model's weight times its activity's; a partner's share is its touchpoints' part of the sum,
+within the part of the deal that the policy divides. The amount goes to all recipients at once by the largest
+remainders (the paid figure), then each partner's amount to its touchpoints: both levels sum exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from math import gcd
-from typing import NamedTuple
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+from math import gcd, lcm
+from typing import Final, NamedTuple
 
-from services.attribution.domain import eligibility, models
-from services.attribution.domain.facts import Deal, Touch, chronological
+from services.attribution.domain import eligibility, influence, renewals, split, timeline
+from services.attribution.domain.facts import Deal, Touch
+from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Policy, Rules
+from services.attribution.domain.renewals import Origin
 from shared import money
-from shared.events.credit import Status
-from shared.events.deal import Stage
+from shared.events.credit import Influence, Status
+from shared.models.base import Journey
+from shared.rules import percent
+
+ORIGINATING: Final = "\U0010ffff"
+"""Sorts behind every id: on equal remainders a touchpoint gets the leftover cent, and a partner before the vendor."""
+
+
+class Rest(StrEnum):
+    """Why a part of a deal is credited to no partner: stable codes."""
+
+    NO_PROGRAM = "no_program"
+    NO_ACCOUNT = "no_account"
+    DEAL_NOT_CONSIDERED = "deal_not_considered"
+    NO_TOUCHPOINT = "no_eligible_touchpoint"
+    NO_WEIGHT = "no_weight"
+    OUTSIDE_POOL = "outside_pool"
+    OUR_OWN_TEAM = "our_own_team"
 
 
 class Share(NamedTuple):
-    """A partner's part of a deal: `weight / scale` of it, exactly. Its touchpoints stand in chronological order."""
+    """A partner's part of a deal: `weight / scale` of it, exactly. Its touchpoints stand in chronological order.
+
+    `originating` of `weight` is kept from the account's first deal and has no touchpoint here.
+    """
 
     partner: str
     weight: int
@@ -30,30 +53,54 @@ class Share(NamedTuple):
     amount_minor: int
     touches: tuple[Touch, ...]
     weights: tuple[int, ...]
+    originating: int = 0
+    influence: Influence = Influence.INFLUENCED
 
-    def touch_amounts(self) -> list[int]:
-        """The partner's amount over its touchpoints, in their order; ties by natural key."""
+    def line_amounts(self) -> tuple[list[int], int]:
+        """The partner's amount over its touchpoints, in their order, and over what it keeps; ties by natural key."""
         names = [f"{touch.source}\x00{touch.id}" for touch in self.touches]  # NUL is in no id, so the key is unique
-        parts = money.allocate(self.amount_minor, dict(zip(names, self.weights, strict=True)))
-        return [parts[name] for name in names]
+        weights = dict(zip(names, self.weights, strict=True))
+        if self.originating:
+            weights[ORIGINATING] = self.originating
+        parts = money.allocate(self.amount_minor, weights)
+        return [parts[name] for name in names], parts.get(ORIGINATING, 0)
+
+
+class Unattributed(NamedTuple):
+    """A part of a deal without a partner: `weight / scale` of it, and why."""
+
+    reason: Rest
+    text: str
+    weight: int
+    scale: int
+    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The credit of a deal. Shares (sorted by partner) plus `unattributed_minor` are `amount_minor`."""
+    """The credit of a deal. Shares (sorted by partner) plus `rest` are `amount_minor`; their weights are the scale.
+
+    `participants` is the class of every partner that took part; `below_minimum` names those whose share was too small.
+    """
 
     status: Status
     reason: str | None = None
     policy: Policy | None = None
     governed_on: date | None = None
     amount_minor: int | None = None
-    unattributed_minor: int | None = None
     currency: str | None = None
     shares: tuple[Share, ...] = ()
+    rest: tuple[Unattributed, ...] = ()
+    participants: Mapping[str, Influence] | None = None
+    below_minimum: frozenset[str] = frozenset()
 
     @property
     def touchpoints(self) -> int:
         return sum(len(share.touches) for share in self.shares)
+
+    @property
+    def unattributed_minor(self) -> int | None:
+        return sum(part.amount_minor for part in self.rest) if self.amount_minor is not None else None
 
 
 def fraction(weight: int, scale: int) -> str:
@@ -63,63 +110,171 @@ def fraction(weight: int, scale: int) -> str:
     return str(weight) if scale == 1 else f"{weight}/{scale}"
 
 
-def decide(deal: Deal, touches: Iterable[Touch], rules: Rules) -> Decision:
+def decide(
+    deal: Deal, touches: Iterable[Touch], rules: Rules, directory: Directory = NOBODY, origin: Origin | None = None
+) -> Decision:
     """The credit of a deal from all touchpoints of its account, in any order.
 
-    Raises ValueError on a won deal without amount, currency or close; such a fact is refused before it is stored.
+    `origin` is the account's first deal, where there is one. Raises ValueError on a won deal without amount, currency
+    or close; such a fact is refused before it is stored.
     """
-    if deal.stage is not Stage.WON:
-        return Decision(Status.NOT_WON, f"the deal is {deal.stage}, not won")
+    if not deal.counts:
+        return Decision(Status.NOT_WON, _not_won(deal))
     if deal.closed_at is None or deal.amount_minor is None or deal.currency is None:
         raise ValueError(f"the won deal {deal.source}/{deal.id} lacks its amount or close")
     policy = rules.governing(deal.closed_at)
     if policy is None:
-        return _unattributed(deal, None, f"no program version was in force at the close on {deal.closed_at:%Y-%m-%d}")
+        reason = f"no program version was in force at the close on {deal.closed_at:%Y-%m-%d}"
+        return _nothing(deal, None, Rest.NO_PROGRAM, reason)
     if not deal.keyed:
-        return _unattributed(deal, policy, "the deal names no account by CRM id or a domain of its own")
-    taking_part = eligibility.eligible(policy, deal.closed_at, touches)
-    if not taking_part:
-        return _unattributed(
-            deal, policy, f"no eligible touchpoint in the {policy.lookback.days} days before the close"
-        )
-    shares = _shares(policy, deal.closed_at, taking_part, deal.amount_minor)
-    return Decision(
-        Status.CREDITED, None, policy, policy.day(deal.closed_at), deal.amount_minor, 0, deal.currency, shares
+        reason = "the deal names no account by CRM id, DUNS or VAT number, or a domain of its own"
+        return _nothing(deal, policy, Rest.NO_ACCOUNT, reason)
+    touches = counted_as(touches, directory, policy.day(deal.closed_at))
+    taking_part, barred = taking_part_in(policy, deal, touches, directory)
+    participants = influence.classes(policy, deal, touches, directory) if barred is None else {}
+    kept = renewals.kept(policy, deal, origin)
+    weights = _weights(policy, deal, taking_part)
+    if barred is None and taking_part and not any(weights):
+        barred = (Rest.NO_WEIGHT, f"the model ({policy.model_label}) gives nothing to any touchpoint")
+    if barred is None and not taking_part:
+        days = policy.lookback.days
+        barred = (Rest.NO_TOUCHPOINT, f"no eligible touchpoint in the {days} days before the close")
+    if barred is not None and not kept:
+        return _nothing(deal, policy, *barred, participants=participants)
+    return _divided(deal, policy, taking_part, weights, participants, kept, origin, barred)
+
+
+def counted_as(touches: Iterable[Touch], directory: Directory, day: date) -> list[Touch]:
+    """The touchpoints, each with the partner it counts for on a day."""
+    if not directory.has_merges:
+        return list(touches)
+    found = []
+    for touch in touches:
+        partner = directory.counts_as(touch.partner, day)
+        same = partner == touch.partner
+        found.append(touch if same else touch._replace(partner=partner, reported_as=touch.partner))
+    return found
+
+
+def taking_part_in(
+    policy: Policy, deal: Deal, touches: Iterable[Touch], directory: Directory
+) -> tuple[list[Touch], tuple[Rest, str] | None]:
+    """The touchpoints a model sees, in chronological order; or why the policy considers none for such a deal."""
+    refused = eligibility.deal_reason(policy, deal)
+    if refused is not None:
+        return [], (Rest.DEAL_NOT_CONSIDERED, refused)
+    return eligibility.thin(policy, eligibility.eligible(policy, deal, touches, directory)), None
+
+
+def journey(policy: Policy, deal: Deal, touches: Sequence[Touch]) -> Journey:
+    """The touchpoints of a deal as a model sees them."""
+    if deal.closed_at is None:
+        raise ValueError(f"the deal {deal.source}/{deal.id} has no close")
+    activities = [touch.activity for touch in touches]
+    weights, roles = policy.weights, policy.roles
+    return Journey(
+        instants=[touch.occurred_at for touch in touches],
+        closed_at=deal.closed_at,
+        partners=[touch.partner for touch in touches],
+        activities=activities,
+        roles=[roles[activity] for activity in activities],
+        activity_weights=[weights[activity] for activity in activities],
+        milestones=timeline.milestones(deal),
+        ties_share=policy.rules.same_instant == "share",
     )
 
 
-def touch_weights(policy: Policy, closed_at: datetime, touches: list[Touch]) -> tuple[list[int], list[int]]:
-    """The weights of eligible touchpoints by the model alone, and multiplied with their activities'."""
-    by_model = models.weights(policy.model, [touch.occurred_at for touch in touches], closed_at)
-    of = policy.weights
-    return by_model, [weight * of[touch.activity] for weight, touch in zip(by_model, touches, strict=True)]
+def _weights(policy: Policy, deal: Deal, touches: Sequence[Touch]) -> Sequence[int]:
+    return split.weighed(policy.model, journey(policy, deal, touches)) if touches else ()
 
 
-def _shares(policy: Policy, closed_at: datetime, touches: list[Touch], amount_minor: int) -> tuple[Share, ...]:
-    _, weights = touch_weights(policy, closed_at, touches)
-    lines: dict[str, list[tuple[Touch, int]]] = {}
+def _divided(
+    deal: Deal, policy: Policy, touches: Sequence[Touch], weights: Sequence[int],
+    participants: Mapping[str, Influence], kept: Fraction, origin: Origin | None, barred: tuple[Rest, str] | None,
+) -> Decision:  # fmt: skip
+    """Divide the deal between the model's partners, the first deal's, our own team and what is outside the pool."""
+    amount, currency, closed_at = deal.amount_minor, deal.currency, deal.closed_at
+    if amount is None or currency is None or closed_at is None:
+        raise ValueError(f"the won deal {deal.source}/{deal.id} lacks its amount or close")
+    lines, below = _lines(policy, touches, weights)
+    rules = policy.rules
+    team = rules.pool * rules.our_own_team
+    divided = rules.pool - team
+    originators: Mapping[str, int] = origin.weights if origin is not None and kept else {}
+    parts = [divided * (1 - kept), divided * kept, 1 - rules.pool, team]
+    units = lcm(*(part.denominator for part in parts))
+    by_model, by_origin, outside, team_units = (int(part * units) for part in parts)
+    models_sum = sum(weight for own in lines.values() for _, weight in own) or 1
+    origins_sum = sum(originators.values()) or 1
+    scale = units * models_sum * origins_sum
+    # Partner by partner: by_model x own/models_sum + by_origin x own/origins_sum, over the common scale.
+    per_touch, per_origin, per_unit = by_model * origins_sum, by_origin * models_sum, models_sum * origins_sum
+    owed = {
+        partner: per_touch * sum(weight for _, weight in lines.get(partner, ()))
+        + per_origin * originators.get(partner, 0)
+        for partner in sorted(lines.keys() | originators.keys())
+    }
+    rest = [
+        (Rest.OUR_OWN_TEAM, f"our own team keeps {percent(rules.our_own_team)} of the pool", team_units),
+        (Rest.OUTSIDE_POOL, f"{percent(rules.pool)} of a deal is divided", outside),
+    ]
+    if barred is not None:
+        rest.append((*barred, by_model))
+    rest = [(reason, text, part * per_unit) for reason, text, part in rest if part]
+    names = {reason: ORIGINATING + reason for reason, _, _ in rest}
+    amounts = money.allocate(
+        amount, {**{p: w for p, w in owed.items() if w}, **{names[reason]: weight for reason, _, weight in rest}}
+    )
+    shares = tuple(
+        Share(
+            partner, weight, scale, amounts[partner], tuple(touch for touch, _ in lines.get(partner, ())),
+            tuple(per_touch * own for _, own in lines.get(partner, ())), per_origin * originators.get(partner, 0),
+            participants.get(partner, Influence.SOURCED),
+        )
+        for partner, weight in owed.items()
+        if weight
+    )  # fmt: skip
+    status, reason = (Status.CREDITED, None) if shares else (Status.UNATTRIBUTED, rest[0][1])
+    return Decision(
+        status, reason, policy, policy.day(closed_at), amount, currency, shares,
+        tuple(Unattributed(reason, text, weight, scale, amounts[names[reason]]) for reason, text, weight in rest),
+        participants, below,
+    )  # fmt: skip
+
+
+Lines = dict[str, list[tuple[Touch, int]]]
+
+
+def _lines(policy: Policy, touches: Sequence[Touch], weights: Sequence[int]) -> tuple[Lines, frozenset[str]]:
+    """The touchpoints with a weight by partner, and the partners left out because their share is below the minimum."""
+    lines: Lines = {}
     for touch, weight in zip(touches, weights, strict=True):
         if weight:
             lines.setdefault(touch.partner, []).append((touch, weight))
-    totals = {partner: sum(weight for _, weight in own) for partner, own in lines.items()}
-    scale = sum(totals.values())
-    amounts = money.allocate(amount_minor, totals)
-    shares = []
-    for partner in sorted(lines):
-        own = lines[partner]
-        if len(own) > 1:
-            own.sort(key=_line_order)
-        behind, their_weights = zip(*own, strict=True)
-        shares.append(Share(partner, totals[partner], scale, amounts[partner], behind, their_weights))
-    return tuple(shares)
+    minimum = policy.rules.minimum_share
+    if not minimum:
+        return lines, frozenset()
+    whole = sum(weights)
+    small = {
+        partner for partner, own in lines.items() if sum(weight for _, weight in own) * minimum.denominator
+        < minimum.numerator * whole
+    }  # fmt: skip
+    if len(small) == len(lines):
+        return lines, frozenset()
+    return {partner: own for partner, own in lines.items() if partner not in small}, frozenset(small)
 
 
-def _line_order(line: tuple[Touch, int]) -> tuple[datetime, str, str]:
-    return chronological(line[0])
+def _not_won(deal: Deal) -> str:
+    if deal.merged_into is not None:
+        return f"the deal was merged into {deal.merged_into}"
+    return "the deal was removed from the CRM" if deal.removed else f"the deal is {deal.stage}, not won"
 
 
-def _unattributed(deal: Deal, policy: Policy | None, reason: str) -> Decision:
+def _nothing(
+    deal: Deal, policy: Policy | None, code: Rest, reason: str, *, participants: Mapping[str, Influence] | None = None
+) -> Decision:
     governed_on = policy.day(deal.closed_at) if policy and deal.closed_at else None
+    rest = (Unattributed(code, reason, 1, 1, deal.amount_minor or 0),)
     return Decision(
-        Status.UNATTRIBUTED, reason, policy, governed_on, deal.amount_minor, deal.amount_minor, deal.currency
+        Status.UNATTRIBUTED, reason, policy, governed_on, deal.amount_minor, deal.currency, (), rest, participants or {}
     )

@@ -1,35 +1,40 @@
-"""Why: each share and each missing share, one line a person can check with a pocket calculator.
+"""Why: each share and each missing share, in figures that a person can check with a pocket calculator.
 
 An explanation is computed from the facts by the functions that decide, never stored: it cannot differ from what was
-paid without the difference showing.
+paid without the difference showing. Its figures alone give the amounts again; a test computes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from fractions import Fraction
 from typing import Final
 
-from services.attribution.domain import eligibility, models, words
-from services.attribution.domain.credit import Decision, decide, fraction, touch_weights
+from services.attribution.domain import credit, eligibility, reasons, words
+from services.attribution.domain.credit import Decision, Share, decide, fraction
 from services.attribution.domain.eligibility import Reason
-from services.attribution.domain.facts import Deal, Touch, chronological
+from services.attribution.domain.facts import Deal, FactKey, Touch, chronological
+from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Policy, Rules
-from shared.events.base import Money
+from services.attribution.domain.renewals import Origin
 
 
 @dataclass(frozen=True, slots=True)
 class Credited:
-    """A touchpoint with credit. Its share by the model alone times its activity's weight, normalised, is its share."""
+    """A touchpoint with credit.
+
+    `raw_weight` is what the model gives it, as a part of what it gives all; times the multipliers it is its weight, and
+    its part of all weights is its share of what the model divides. `leftover` tells whether it got a leftover minor
+    unit of its partner's amount.
+    """
 
     touch: Touch
     position: str
-    model_share: str
-    activity_weight: str
+    raw_weight: str
+    multipliers: Mapping[str, str]
     share: str
-    amount: Money
+    amount_minor: int
+    leftover: bool
     text: str
 
 
@@ -47,115 +52,189 @@ class Explanation:
     """The decision and the reason of every touchpoint of the account, both lists in chronological order."""
 
     decision: Decision
+    origin: Origin | None
     credited: tuple[Credited, ...]
     uncredited: tuple[Uncredited, ...]
 
 
-def explain(deal: Deal, touches: Sequence[Touch], ambiguous: Sequence[Touch], rules: Rules) -> Explanation:
-    """Explain a deal by all touchpoints of its account; `ambiguous` are those that also name another account."""
-    decision = decide(deal, touches, rules)
-    credited = _credited(deal, decision, touches)
+def explain(
+    deal: Deal, touches: Sequence[Touch], torn: Sequence[Touch], rules: Rules, directory: Directory = NOBODY,
+    origin: Origin | None = None,
+) -> Explanation:  # fmt: skip
+    """Explain a deal by all touchpoints of its account; `torn` are those that also name another account."""
+    decision = decide(deal, touches, rules, directory, origin)
+    if decision.governed_on is not None:
+        touches = credit.counted_as(touches, directory, decision.governed_on)
+    credited = _credited(deal, decision, touches, directory)
     with_credit = {(line.touch.source, line.touch.id) for line in credited}
+    why = _thinned(deal, decision, touches, directory)
     without = [
-        _uncredited(deal, decision, touch) for touch in touches if (touch.source, touch.id) not in with_credit
-    ] + [Uncredited(touch, Reason.AMBIGUOUS_ACCOUNT, AMBIGUOUS) for touch in ambiguous]
-    return Explanation(decision, tuple(credited), tuple(sorted(without, key=lambda line: chronological(line.touch))))
+        _uncredited(deal, decision, touch, why, directory)
+        for touch in touches
+        if (touch.source, touch.id) not in with_credit
+    ] + [Uncredited(touch, Reason.AMBIGUOUS_ACCOUNT, reasons.AMBIGUOUS) for touch in torn]
+    ordered = tuple(sorted(without, key=lambda line: chronological(line.touch)))
+    return Explanation(decision, origin, tuple(credited), ordered)
 
 
-AMBIGUOUS: Final = (
-    "Its CRM id and its domain belong to two different accounts; it counts for neither until that is settled."
-)
-
-
-def _credited(deal: Deal, decision: Decision, touches: Sequence[Touch]) -> list[Credited]:
-    policy, closed_at, currency = decision.policy, deal.closed_at, decision.currency
-    if policy is None or closed_at is None or currency is None or not decision.shares:
+def _credited(deal: Deal, decision: Decision, touches: Sequence[Touch], directory: Directory) -> list[Credited]:
+    policy, currency = decision.policy, decision.currency
+    if policy is None or currency is None or not decision.shares:
         return []
-    eligible = eligibility.eligible(policy, closed_at, touches)
-    by_model, _ = touch_weights(policy, closed_at, eligible)
-    positions = models.positions([touch.occurred_at for touch in eligible])
-    facts = {
-        (touch.source, touch.id): (position, weight)
-        for touch, position, weight in zip(eligible, positions, by_model, strict=True)
-    }
+    taking_part, _ = credit.taking_part_in(policy, deal, touches, directory)
+    journey = credit.journey(policy, deal, taking_part)
+    by_model = policy.model.weights(journey) if taking_part else ()
     whole = sum(by_model)
+    facts = {
+        (touch.source, touch.id): (position, fraction(weight, whole))
+        for touch, position, weight in zip(taking_part, positions(policy, deal, taking_part), by_model, strict=True)
+    }
     lines = []
     for share in decision.shares:
-        for touch, weight, minor in zip(share.touches, share.weights, share.touch_amounts(), strict=True):
-            position, model_weight = facts[touch.source, touch.id]
-            activity_weight = str(policy.activity_weights[touch.activity])
-            model_share, exact = fraction(model_weight, whole), fraction(weight, share.scale)
-            text = (
-                f"{touch.activity} by {touch.partner} on {policy.day(touch.occurred_at)}: {position} touchpoint, "
-                f"{model_share} by the model x weight {activity_weight} = {exact} of the deal, "
-                f"{words.amount(minor, currency)}."
-            )
-            lines.append(
-                Credited(touch, position, model_share, activity_weight, exact, Money.of(minor, currency), text)
-            )
+        amounts, _ = share.line_amounts()
+        for touch, weight, minor in zip(share.touches, share.weights, amounts, strict=True):
+            position, raw = facts[touch.source, touch.id]
+            leftover = minor != _floor(share.amount_minor, weight, share.weight)
+            lines.append(_line(policy, touch, position, raw, weight, share, minor, currency, leftover=leftover))
     return sorted(lines, key=lambda line: chronological(line.touch))
 
 
-def _uncredited(deal: Deal, decision: Decision, touch: Touch) -> Uncredited:
+def _line(
+    policy: Policy, touch: Touch, position: str, raw: str, weight: int, share: Share, minor: int, currency: str, *,
+    leftover: bool,
+) -> Credited:  # fmt: skip
+    multipliers = {} if policy.model.by_partner else {"activity": str(policy.activity_weights[touch.activity])}
+    exact = fraction(weight, share.scale)
+    times = "".join(f" x {value} ({name})" for name, value in multipliers.items())
+    reported = f" (reported for {touch.reported_as})" if touch.reported_as else ""
+    cent = ", with a leftover unit" if leftover else ""
+    text = (
+        f"{touch.activity} by {touch.partner}{reported} on {policy.day(touch.occurred_at)}: {position}; "
+        f"{raw} by the model{times} = {exact} of the deal, {words.amount(minor, currency)}{cent}."
+    )
+    return Credited(touch, position, raw, multipliers, exact, minor, leftover, text)
+
+
+def _floor(amount: int, weight: int, scale: int) -> int:
+    """The exact part of an amount without its leftover, towards zero."""
+    size = abs(amount) * weight // scale
+    return size if amount >= 0 else -size
+
+
+def leftover(share: Share, amount_minor: int) -> bool:
+    """Whether a partner got a leftover minor unit of the deal's amount."""
+    return share.amount_minor != _floor(amount_minor, share.weight, share.scale)
+
+
+def positions(policy: Policy, deal: Deal, touches: Sequence[Touch]) -> list[str]:
+    """The place of each touchpoint in time (`only`, `first`, `middle`, `last`), and the milestones it led to."""
+    if not touches:
+        return []
+    journey = credit.journey(policy, deal, touches)
+    last = journey.ranks[-1]
+    led_to: dict[int, list[str]] = {}
+    for name, indexes in policy.model.holds(journey).items():
+        for index in indexes:
+            led_to.setdefault(index, []).append(name)
+    return [", ".join([_place(rank, last), *led_to.get(index, ())]) for index, rank in enumerate(journey.ranks)]
+
+
+def _place(rank: int, last: int) -> str:
+    if not last:
+        return "only"
+    return "first" if rank == 0 else "last" if rank == last else "middle"
+
+
+def _thinned(deal: Deal, decision: Decision, touches: Iterable[Touch], directory: Directory) -> dict[FactKey, Reason]:
+    """Touchpoints that fell to a rule against repeats, or to a cap."""
+    policy = decision.policy
+    if policy is None or not policy.thins or deal.closed_at is None:
+        return {}
+    alone = eligibility.eligible(policy, deal, touches, directory)
+    return {(t.source, t.id): why for t, why in eligibility.thinned(policy, alone) if why is not None}
+
+
+def _uncredited(
+    deal: Deal, decision: Decision, touch: Touch, thinned: Mapping[FactKey, Reason], directory: Directory
+) -> Uncredited:
     policy, closed_at = decision.policy, deal.closed_at
     if closed_at is None or decision.amount_minor is None:
-        return Uncredited(touch, Reason.NOT_WON, f"The deal is {deal.stage}; credit is decided when it is won.")
+        return Uncredited(
+            touch, Reason.NOT_WON, f"{reasons.sentence(decision.reason)}; credit is decided when it is won."
+        )
     if policy is None:
         return Uncredited(touch, Reason.NO_PROGRAM, f"No program version was in force on {closed_at:%Y-%m-%d}.")
-    reason = eligibility.reason(policy, closed_at, touch) or Reason.NO_SHARE_AT_POSITION
-    return Uncredited(touch, reason, describe(reason, policy, closed_at, touch))
+    refused = eligibility.deal_reason(policy, deal)
+    if refused is not None:
+        return Uncredited(touch, Reason.DEAL_NOT_CONSIDERED, f"{reasons.sentence(refused)}.")
+    why = eligibility.reason(policy, deal, touch, directory) or thinned.get((touch.source, touch.id))
+    if why is None:
+        below = touch.partner in decision.below_minimum
+        why = Reason.BELOW_MINIMUM if below else Reason.NO_SHARE_AT_POSITION
+    return Uncredited(touch, why, reasons.describe(why, policy, deal, touch))
 
 
-def describe(reason: Reason, policy: Policy, closed_at: datetime, touch: Touch) -> str:
-    """One line for a rule of eligibility that a touchpoint failed."""
-    close, happened = policy.day(closed_at), policy.day(touch.occurred_at)
-    version = f"program {policy.program} version {policy.version}"
-    match reason:
-        case Reason.AFTER_CLOSE:
-            return f"It happened on {happened}, after the close on {close}; it can count for the account's next deal."
-        case Reason.OUTSIDE_LOOKBACK:
-            return f"It happened on {happened}, more than {policy.lookback.days} days before the close on {close}."
-        case Reason.TOO_LATE:
-            return (
-                f"It was reported on {policy.day(touch.received_at)}, more than {policy.grace.days} days after the "
-                f"close on {close}."
-            )
-        case Reason.UNKNOWN_ACTIVITY:
-            return f"{version} does not know the activity {touch.activity!r}."
-        case Reason.ZERO_WEIGHT:
-            return f"The activity {touch.activity!r} has weight 0 in {version}."
-        case _:
-            return f"The model ({policy.model_label}) gives nothing to its position."
-
-
-def summary(deal: Deal, decision: Decision, partner: str | None = None) -> str:
-    """The deal's credit in words. With `partner`, that partner's view: its own share, the others unnamed."""
+def summary(deal: Deal, decision: Decision) -> str:
+    """The deal's credit in words."""
     if decision.amount_minor is None or decision.currency is None:
-        return f"{_called(deal)} is {deal.stage}; credit is decided when a deal is won."
-    amount = words.amount(decision.amount_minor, decision.currency)
-    closed = f"{_called(deal)} was won on {decision.governed_on or f'{deal.closed_at:%Y-%m-%d}'} with {amount}."
-    if not decision.shares or decision.policy is None:
+        return (
+            f"{called(deal)}: {decision.reason or f'the deal is {deal.stage}'}; credit is decided when a deal is won."
+        )
+    currency, policy = decision.currency, decision.policy
+    closed = won(deal, decision)
+    if not decision.shares or policy is None:
         return f"{closed} All of it is unattributed: {decision.reason}."
-    policy = decision.policy
-    rule = f"By program {policy.program} version {policy.version} ({policy.model_label})"
     parts = [
-        f"{share.partner} has {fraction(share.weight, share.scale)} = "
-        f"{words.amount(share.amount_minor, decision.currency)}"
+        f"{share.partner} has {fraction(share.weight, share.scale)} = {words.amount(share.amount_minor, currency)}"
         for share in sorted(decision.shares, key=lambda share: (-share.weight, share.partner))
-        if partner is None or share.partner == partner
     ]
-    if partner is not None:
-        rest = others(decision, partner)
-        parts.append(f"others have {rest[0]} = {words.amount(rest[1], decision.currency)}")
-    return f"{closed} {rule}, {', '.join(parts)}."
+    rest = [
+        f"{fraction(part.weight, part.scale)} = {words.amount(part.amount_minor, currency)} is unattributed "
+        f"({part.text})"
+        for part in decision.rest
+    ]
+    return f"{closed} By {policy.called} ({policy.model_label}), {', '.join(parts + rest)}."
 
 
-def others(decision: Decision, partner: str) -> tuple[str, int]:
-    """The exact share and the amount (minor units) of all partners but one: the anonymous remainder."""
-    rest = [share for share in decision.shares if share.partner != partner]
-    part = sum((Fraction(share.weight, share.scale) for share in rest), Fraction(0))
-    return str(part), sum(share.amount_minor for share in rest)
+def won(deal: Deal, decision: Decision) -> str:
+    """The deal and its amount in words: `Acme (crm/D-1) was won on 2026-03-31 with 1,000.00 USD`."""
+    if decision.amount_minor is None or decision.currency is None:
+        raise ValueError("only a won deal has an amount to tell of")
+    day = decision.governed_on or f"{deal.closed_at:%Y-%m-%d}"
+    return f"{called(deal)} was won on {day} with {words.amount(decision.amount_minor, decision.currency)}."
 
 
-def _called(deal: Deal) -> str:
+def called(deal: Deal) -> str:
     return f"{deal.name} ({deal.source}/{deal.id})" if deal.name else f"{deal.source}/{deal.id}"
+
+
+MAX_TEXT_LINES: Final = 500
+"""Touchpoints in the text of one deal; whoever needs more reads the JSON page by page."""
+
+
+def text(deal: Deal, explanation: Explanation) -> str:
+    """The whole explanation as a text a person reads from top to bottom."""
+    decision = explanation.decision
+    lines = [summary(deal, decision), *_shares(decision)]
+    for title, found in (("Credited:", explanation.credited), ("Not credited:", explanation.uncredited)):
+        if found:
+            shown = [f"  {line.touch.source}/{line.touch.id}: {line.text}" for line in found[:MAX_TEXT_LINES]]
+            lines += [title, *shown]
+            lines += [f"  ... and {len(found) - MAX_TEXT_LINES} more"] if len(found) > MAX_TEXT_LINES else []
+    return "\n".join(lines) + "\n"
+
+
+def _shares(decision: Decision) -> list[str]:
+    """A line per partner: its class, its exact share, its amount, and whether it got a leftover unit."""
+    if decision.amount_minor is None or decision.currency is None:
+        return []
+    whole = words.amount(decision.amount_minor, decision.currency)
+    found = []
+    for share in decision.shares:
+        part, amount = fraction(share.weight, share.scale), words.amount(share.amount_minor, decision.currency)
+        kept = (
+            f", of it {fraction(share.originating, share.scale)} kept from the first deal" if share.originating else ""
+        )
+        cent = " (with a leftover unit)" if leftover(share, decision.amount_minor) else ""
+        found.append(f"  {share.partner} ({share.influence}): {part} x {whole} = {amount}{kept}{cent}")
+    return found

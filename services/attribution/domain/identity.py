@@ -1,7 +1,8 @@
-"""Whose account is it? Strong keys alone decide: the CRM's id and the company's own domain; names never.
+"""Whose account is it? Strong keys alone decide: ids in a CRM, DUNS and VAT numbers, the company's own domains.
 
-All strong keys of one deal snapshot belong to one account, and accounts that share a key are one. Links only
-accumulate, so the accounts are the same whatever order the snapshots come in.
+A name decides nothing, until somebody states whose it is: then it is a key as exact as the others. All keys of one deal
+snapshot, and of one statement about a company, are linked; linked keys are one unit of work, which only grows, so it is
+the same whatever order the facts come in. What of a unit is one company on a day is told by `links`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from services.attribution.domain import names
 from services.attribution.domain.shared_domains import is_shared
 from shared import keys
 from shared.events.account import DEFAULT_CRM, AccountRef
+from shared.events.directory import AccountLinked
 
 
 def crm_key(crm: str | None, crm_id: str | None) -> str | None:
@@ -29,11 +32,38 @@ def domain_key(domain: str | None) -> str | None:
     return None if not domain or is_shared(domain) else f"domain:{domain}"
 
 
+def number_key(duns: str | None, vat: str | None) -> str | None:
+    """The key of a company's DUNS number or, without one, of its VAT number."""
+    if duns:
+        return f"duns:{duns}"
+    return f"vat:{vat}" if vat else None
+
+
+def name_key(name: str | None) -> str | None:
+    """The key of a name, spelled in one way: it links only where somebody stated whose name it is."""
+    spelled = names.spelled(name) if name else ""
+    return f"name:{spelled}" if spelled else None
+
+
 def strong_keys(account: AccountRef | None) -> tuple[str, ...]:
-    """The strong keys of an account reference, at most one of each kind."""
+    """The strong keys of an account reference, the strongest first."""
     if account is None:
         return ()
-    return tuple(filter(None, (crm_key(account.crm, account.crm_id), domain_key(account.domain))))
+    keys_ = (
+        crm_key(account.crm, account.crm_id), number_key(account.duns, None), number_key(None, account.vat),
+        domain_key(account.domain),
+    )  # fmt: skip
+    return tuple(filter(None, keys_))
+
+
+def statement_keys(event: AccountLinked) -> tuple[str, ...]:
+    """All keys that a statement about one company names, its aliases among them; sorted, each once."""
+    found = [
+        *(crm_key(one.crm, one.id) for one in event.crm_ids),
+        number_key(event.duns, None), number_key(None, event.vat),
+        *map(domain_key, event.domains), *map(name_key, event.aliases),
+    ]  # fmt: skip
+    return tuple(sorted({key for key in found if key is not None}))
 
 
 def own_key(source: str, deal_id: str) -> str:

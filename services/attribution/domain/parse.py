@@ -37,6 +37,8 @@ class _Account(TypedDict):
     domain: NotRequired[_Id | None]
     crm: NotRequired[_Id]
     crm_id: NotRequired[_Id | None]
+    duns: NotRequired[_Id | None]
+    vat: NotRequired[_Id | None]
     name: NotRequired[_Id | None]
 
 
@@ -60,7 +62,11 @@ _read_touchpoint = TypeAdapter(_Touchpoint).validator.validate_json
 
 
 class TouchRow(NamedTuple):
-    """A row of `touchpoint`, in the order of its columns."""
+    """A row of `touchpoint`, in the order of its columns.
+
+    It is matched by at most two keys: `id_key`, the strongest id its sender gave (of a CRM, else DUNS, else VAT), and
+    `domain_key`. `name_key` is there when it has neither.
+    """
 
     source: str
     id: str
@@ -68,17 +74,25 @@ class TouchRow(NamedTuple):
     activity: str
     occurred_at: datetime
     received_at: datetime
-    crm_key: str | None
+    id_key: str | None
     domain_key: str | None
+    name_key: str | None
     account_name: str | None
     evidence: str | None
     details: str | None
     fingerprint: bytes
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(key for key in (self.id_key, self.domain_key, self.name_key) if key is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class DealVersion:
-    """A deal snapshot as it is stored. `keys` are its strong keys, or its own key when it has none."""
+    """A deal snapshot as it is stored.
+
+    `keys` are its strong keys, or its own key when it has none; then `name_key` is its account's name, if it has one.
+    """
 
     source: str
     id: str
@@ -90,6 +104,15 @@ class DealVersion:
     closed_at: datetime | None
     keyed: bool
     keys: tuple[str, ...]
+    name_key: str | None
+    account_name: str | None
+    kind: str
+    region: str | None
+    product: str | None
+    created_at: datetime | None
+    milestones: str
+    removed: bool
+    merged_into: str | None
     body: str
     fingerprint: bytes
 
@@ -116,13 +139,27 @@ def touchpoint(value: bytes) -> TouchRow:
     if _ESCAPED_NUL in value:
         return _touchpoint_by_contract(value)
     account = fact["account"]
-    domain, name, details = account.get("domain"), account.get("name"), fact.get("details")
-    crm_key = identity.crm_key(account.get("crm"), account.get("crm_id"))
-    partner, activity, evidence = fact["partner"], fact["activity"], fact.get("evidence")
-    body = (partner, activity, occurred_at, crm_key, domain, name, evidence, details or None)
+    return _touch_row(
+        fact["source"], fact["id"], fact["partner"], fact["activity"], occurred_at, received_at,
+        identity.crm_key(account.get("crm"), account.get("crm_id")), account.get("duns"), account.get("vat"),
+        account.get("domain"), account.get("name"), fact.get("evidence"), fact.get("details") or None,
+    )  # fmt: skip
+
+
+def _touch_row(
+    source: str, name: str, partner: str, activity: str, occurred_at: datetime, received_at: datetime,
+    crm_key: str | None, duns: str | None, vat: str | None, domain: str | None, account_name: str | None,
+    evidence: str | None, details: Mapping[str, str] | None,
+) -> TouchRow:  # fmt: skip
+    body: tuple[object, ...] = (partner, activity, occurred_at, crm_key, domain, account_name, evidence, details)
+    if duns or vat:  # facts without them keep the fingerprint they had before there were such numbers
+        body += (duns, vat)
+    id_key = crm_key or identity.number_key(duns, vat)
+    domain_key = identity.domain_key(domain)
+    name_key = identity.name_key(account_name) if account_name and not id_key and not domain_key else None
     return TouchRow(
-        fact["source"], fact["id"], partner, activity, occurred_at, received_at, crm_key, identity.domain_key(domain),
-        name, evidence, orjson.dumps(details).decode() if details else None, _fingerprint(body),
+        source, name, partner, activity, occurred_at, received_at, id_key, domain_key, name_key, account_name, evidence,
+        orjson.dumps(details).decode() if details else None, fingerprint(body),
     )  # fmt: skip
 
 
@@ -136,30 +173,25 @@ def _instant(text: str) -> datetime:
 
 def _touchpoint_by_contract(value: bytes) -> TouchRow:
     """The same by the full contract, which takes other spellings of an instant and names the field at fault."""
-    fact = _checked(TouchpointRecorded, value)
-    account, details = fact.account, fact.details or None
-    crm_key = identity.crm_key(account.crm, account.crm_id)
-    body = (
-        fact.partner, fact.activity, fact.occurred_at, crm_key, account.domain, account.name, fact.evidence, details,
-    )  # fmt: skip
-    return TouchRow(
-        fact.source, fact.id, fact.partner, fact.activity, fact.occurred_at, fact.received_at, crm_key,
-        identity.domain_key(account.domain), account.name, fact.evidence,
-        orjson.dumps(details).decode() if details else None, _fingerprint(body),
+    fact = checked(TouchpointRecorded, value)
+    account = fact.account
+    return _touch_row(
+        fact.source, fact.id, fact.partner, fact.activity, fact.occurred_at, fact.received_at,
+        identity.crm_key(account.crm, account.crm_id), account.duns, account.vat, account.domain, account.name,
+        fact.evidence, fact.details or None,
     )  # fmt: skip
 
 
 def deal(value: bytes) -> DealVersion:
     """The row of a `deal.observed`; raises `Invalid` naming each field at fault."""
-    fact = _checked(DealObserved, value)
-    if fact.stage is Stage.WON:
+    fact = checked(DealObserved, value)
+    if fact.stage is Stage.WON and not fact.removed and fact.merged_into is None:
         missing = [name for name in ("amount", "closed_at") if getattr(fact, name) is None]
         if missing:
             raise Invalid(*(Fault(name, "a won deal must have it") for name in missing))
     strong = identity.strong_keys(fact.account)
-    account = fact.account.model_dump() if fact.account else None
+    name = fact.account.name if fact.account else None
     amount = (fact.amount.minor, fact.amount.currency) if fact.amount else (None, None)  # 5.0 and 5.00 are one body
-    content = (account, fact.name, fact.stage, fact.kind, amount, fact.created_at, fact.closed_at, fact.milestones)
     return DealVersion(
         source=fact.source,
         id=fact.id,
@@ -171,25 +203,47 @@ def deal(value: bytes) -> DealVersion:
         closed_at=fact.closed_at,
         keyed=bool(strong),
         keys=strong or (identity.own_key(fact.source, fact.id),),
+        name_key=None if strong else identity.name_key(name),
+        account_name=name,
+        kind=fact.kind,
+        region=fact.region,
+        product=fact.product,
+        created_at=fact.created_at,
+        milestones=orjson.dumps(fact.milestones).decode(),
+        removed=fact.removed,
+        merged_into=fact.merged_into,
         body=value.decode(),
-        fingerprint=_fingerprint(content),
+        fingerprint=fingerprint(_deal_content(fact, amount)),
     )
+
+
+def _deal_content(fact: DealObserved, amount: tuple[int | None, str | None]) -> tuple[object, ...]:
+    """What a repeat of a deal snapshot must equal. Without the later fields it is what it was before them."""
+    later = {"duns", "vat"}
+    account = fact.account.model_dump(exclude=later) if fact.account else None
+    content: tuple[object, ...] = (
+        account, fact.name, fact.stage, fact.kind, amount, fact.created_at, fact.closed_at, fact.milestones
+    )  # fmt: skip
+    numbers = fact.account.model_dump(include=later, exclude_none=True) if fact.account else {}
+    added = (fact.region, fact.product, fact.removed or None, fact.merged_into, numbers or None)
+    return content if not any(added) else (*content, *added)
 
 
 def program_version(value: bytes) -> ProgramVersion:
     """The row of a `program.activated`, its document parsed; raises `Invalid` naming each field at fault."""
-    fact = _checked(ProgramActivated, value)
+    fact = checked(ProgramActivated, value)
     parsed = program.parse(fact.document)
     if (parsed.program, parsed.version) != (fact.program, fact.version):
         raise Invalid(Fault("document", "names another program or version than the event"))
     document = orjson.dumps(fact.document, option=orjson.OPT_SORT_KEYS)
     return ProgramVersion(
         fact.program, fact.version, parsed.effective_from, document.decode(), fact.received_at,
-        _fingerprint(document.decode()),
+        fingerprint(document.decode()),
     )  # fmt: skip
 
 
-def _checked(contract: type[_Fact], value: bytes) -> _Fact:
+def checked(contract: type[_Fact], value: bytes) -> _Fact:
+    """A message by its full contract; raises `Invalid` naming each field at fault."""
     try:
         return contract.model_validate_json(value)
     except ValidationError as error:
@@ -197,7 +251,7 @@ def _checked(contract: type[_Fact], value: bytes) -> _Fact:
         raise Invalid(*faults) from None
 
 
-def _fingerprint(body: object) -> bytes:
+def fingerprint(body: object) -> bytes:
     """What a repeat must equal. Canonical: instants in UTC, keys sorted."""
     return hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=_DIGEST_BYTES).digest()
 

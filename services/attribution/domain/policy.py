@@ -9,9 +9,9 @@ from fractions import Fraction
 from math import lcm
 from zoneinfo import ZoneInfo
 
-from services.attribution.domain import models
 from shared import program
-from shared.program import Program
+from shared.models.base import ModelRule, Role
+from shared.program import Activity, Attribution, Program, Repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,28 @@ class Policy:
     program: str
     version: int
     zone: ZoneInfo
+    rules: Attribution
     lookback: timedelta
     grace: timedelta
+    delivery: timedelta
+    activities: Mapping[str, Activity]
     weights: Mapping[str, int]
     activity_weights: Mapping[str, Fraction]
-    model: models.Model
-    model_label: str
+    roles: Mapping[str, Role]
+    narrows: bool
+    thins: bool
+
+    @property
+    def model(self) -> ModelRule:
+        return self.rules.model
+
+    @property
+    def model_label(self) -> str:
+        return self.rules.model.label
+
+    @property
+    def called(self) -> str:
+        return f"program {self.program} version {self.version}"
 
     def day(self, instant: datetime) -> date:
         """The program's own calendar day of an instant."""
@@ -35,19 +51,39 @@ class Policy:
 
 def compile_policy(document: Program) -> Policy:
     """The policy of a program version."""
+    rules = document.attribution
     exact = {name: activity.weight for name, activity in document.activities.items()}
     scale = lcm(*(weight.denominator for weight in exact.values()))
-    considers = document.attribution.considers
+    roles = {name: activity.role for name, activity in document.activities.items()}
+    considers = rules.considers
     return Policy(
         program=document.program,
         version=document.version,
         zone=document.zone,
+        rules=rules,
         lookback=timedelta(days=considers.lookback),
         grace=timedelta(days=considers.grace),
+        # Where no activity is an implementer's, nothing after the close can matter.
+        delivery=timedelta(days=rules.delivered_within if Role.IMPLEMENTER in roles.values() else 0),
+        activities=document.activities,
         weights={name: int(weight * scale) for name, weight in exact.items()},
         activity_weights=exact,
-        model=models.compile_model(document.attribution.model),
-        model_label=models.label(document.attribution.model),
+        roles=roles,
+        narrows=bool(
+            rules.excluded.partners
+            or any(part is not None for part in (considers.activities, considers.stages, considers.partner_types))
+        ),
+        thins=_thins(rules, document.activities.values()),
+    )
+
+
+def _thins(rules: Attribution, activities: Iterable[Activity]) -> bool:
+    """Whether any rule bounds how many touchpoints of a partner count."""
+    return (
+        rules.repeats is not Repeats.EVERY
+        or rules.at_most.per_partner is not None
+        or rules.at_most.per_activity is not None
+        or any(activity.counts != "every" or activity.at_most is not None for activity in activities)
     )
 
 
@@ -57,6 +93,8 @@ class Rules:
     def __init__(self, programs: Iterable[Program] = ()) -> None:
         self._programs = tuple(programs)
         self._policies = {(p.program, p.version): compile_policy(p) for p in self._programs}
+        self.renew = any(policy.rules.renewals is not None for policy in self._policies.values())
+        """Whether any version lets partners keep a part of later deals."""
 
     def governing(self, closed_at: datetime) -> Policy | None:
         """The policy that governs a deal closed at this instant, or None when none was in force."""

@@ -82,10 +82,10 @@ class Attribution:
 
     database: Database
     facts: handler.Facts = field(default_factory=handler.Facts)
-    programs: credit_store.Programs = field(default_factory=credit_store.Programs)
+    reference: credit_store.Reference = field(default_factory=credit_store.Reference)
 
     def __post_init__(self) -> None:
-        self.work = reconcile.Credit(self.programs)
+        self.work = reconcile.Credit(self.reference)
 
     async def store(self, *bodies: JSON | Message) -> Sequence[Refused]:
         """Store facts in one batch."""
@@ -129,7 +129,7 @@ class Attribution:
             )
         parts = Parts(self.database, telemetry.Metrics(), lambda: NOW, asyncio.Event(), self.database.faults)
         async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(api.create_app(parts, self.programs)),
+            transport=httpx.ASGITransport(api.create_app(parts, self.reference)),
             base_url="http://attribution/attribution/v1", headers={"Authorization": f"Bearer {token}"},
         ) as client:  # fmt: skip
             yield client

@@ -66,7 +66,7 @@ async def test_a_deal_is_explained_line_by_line(attribution: Attribution) -> Non
         ("after", "after_close"),
     ]
     assert deal["touchpoints"][1]["text"] == (
-        "demo by ada on 2026-03-01: first touchpoint, 1/2 by the model x weight 2 = 1/2 of the deal, 500.00 USD."
+        "demo by ada on 2026-03-01: first; 1/2 by the model x 2 (activity) = 1/2 of the deal, 500.00 USD."
     )
     assert deal["revisions"][0]["cause"] == "won"
 
@@ -155,6 +155,7 @@ async def test_the_review_list_holds_what_needs_a_person(attribution: Attributio
         assert [(item["kind"], item["id"]) for item in whole] == [
             ("ambiguous_account", "both"),
             ("conflict", "D-1"), ("conflict", "influence"), ("conflict", "t1"),
+            ("late_claim", "late"),
             ("unmatched_deal", "D-7"), ("unmatched_deal", "D-8"),
             ("unmatched_touchpoint", "alone"), ("unmatched_touchpoint", "mail"),
         ]  # fmt: skip
@@ -195,8 +196,9 @@ async def test_a_partner_sees_its_own_and_one_remainder(attribution: Attribution
     await told(attribution)
     async with attribution.client("attribution:read", "attribution:review", partner="ada") as client:
         deal = await read(client, "deals/crm/D-1")
-        assert [share["partner"] for share in deal["credit"]["shares"]] == ["ada"]
-        assert deal["credit"]["others"] == {"share": "1/2", "amount": {"amount": "500.00", "currency": "USD"}}
+        credit = deal["credit"]
+        assert (credit["status"], credit["share"], credit["credited"]["amount"]) == ("credited", "1/2", "500.00")
+        assert credit["remainder"] == {"share": "1/2", "amount": {"amount": "500.00", "currency": "USD"}}
         assert [line["id"] for line in deal["touchpoints"]] == ["early", "t1"]
         mine = await read(client, "touchpoints/portal/t1")
         credits_ = await read(client, "partners/ada/credits")

@@ -1,5 +1,6 @@
 """Revisions: written only when the content changed, saying what changed, in the shape of the contract."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,8 +27,9 @@ def change(deal: Deal, touches: list[Touch], found: Rules, before: Change | None
             policy.program if policy else None, policy.version if policy else None, decided.governed_on,
             decided.touchpoints,
         )  # fmt: skip
-    found_changes = changes.changes([Candidate(deal, standing)], touches, found, NOW)
-    return found_changes[0] if found_changes else None
+    different = changes.difference(Candidate(deal, standing), touches, found)
+    published = json.loads(before.snapshot) if before else None
+    return changes.change(different, published, NOW) if different else None
 
 
 def first() -> Change:
@@ -60,10 +62,20 @@ def test_the_cause_says_what_changed() -> None:
     more = [*TOUCHES, touch("C", 10)]
     cases = [
         (won(9_000), TOUCHES, rules(), "amount 100.00 USD -> 90.00 USD"),
-        (won(), more, rules(), "touchpoints 2 -> 3"),
+        (won(), more, rules(), "touchpoint portal/C-10-touch"),
         (won(), TOUCHES, rules(version=2), "program influence version 2"),
-        (won(), [touch("A", 30), touch("C", 3)], rules(), "touchpoints changed"),
-        (later, more, rules(), "amount 100.00 USD -> 90.00 USD; close 2026-03-31 -> 2026-04-01; touchpoints 2 -> 3"),
+        (
+            won(),
+            [touch("A", 30), touch("C", 3)],
+            rules(),
+            "touchpoint portal/C-3-touch; no longer counted portal/B-3-touch",
+        ),
+        (
+            later,
+            more,
+            rules(),
+            "amount 100.00 USD -> 90.00 USD; close 2026-03-31 -> 2026-04-01; touchpoint portal/C-10-touch",
+        ),
     ]
     for deal, touches, found, cause in cases:
         made = change(deal, touches, found, first())

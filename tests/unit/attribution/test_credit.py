@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from fractions import Fraction
+from math import prod
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from services.attribution.domain import eligibility
 from services.attribution.domain.credit import decide
 from services.attribution.domain.eligibility import Reason
 from services.attribution.domain.explain import explain
-from services.attribution.domain.facts import Deal, Touch
+from services.attribution.domain.facts import Deal, Touch, chronological
+from services.attribution.domain.partners import NOBODY
 from services.attribution.domain.policy import Policy, Rules
 from shared import money
 from shared.events.credit import Status
@@ -59,7 +61,8 @@ def test_credit_and_the_unattributed_part_are_the_amount_exactly(
         assert decided.status is Status.UNATTRIBUTED
         assert decided.reason
     for share in decided.shares:
-        assert sum(share.touch_amounts()) == share.amount_minor
+        lines, kept = share.line_amounts()
+        assert sum(lines) + kept == share.amount_minor
         assert abs(share.amount_minor - Fraction(share.weight, share.scale) * amount) < 1
 
 
@@ -82,21 +85,23 @@ def test_a_negative_amount_mirrors_the_positive(touches: list[Touch], amount: in
 def test_an_ineligible_touchpoint_changes_nothing(touches: list[Touch], amount: int, found: Rules) -> None:
     """Credit depends on the eligible touchpoints alone, and `reason` agrees with `eligible` on each."""
     policy = governing(found)
-    eligible = eligibility.eligible(policy, CLOSE, touches)
-    assert eligible == [t for t in touches if eligibility.reason(policy, CLOSE, t) is None]
-    assert decide(won(amount), eligible, found) == decide(won(amount), touches, found)
+    eligible = eligibility.eligible(policy, won(), touches, NOBODY)
+    alone = [t for t in touches if eligibility.reason(policy, won(), t, NOBODY) is None]
+    assert eligible == sorted(alone, key=chronological)
+    few, all_ = decide(won(amount), eligible, found), decide(won(amount), touches, found)
+    assert (few.shares, few.rest, few.reason) == (all_.shares, all_.rest, all_.reason)
 
 
 @given(touchpoints, figures, policies)
 def test_the_explanation_recomputes_to_the_credit(touches: list[Touch], amount: int, found: Rules) -> None:
-    """Model share x activity weight of each line, normalised, is its share; each touchpoint has exactly one line."""
+    """Raw weight x multipliers of each line, normalised, is its share; each touchpoint has exactly one line."""
     explained = explain(won(amount), touches, (), found)
     lines = explained.credited
-    products = [Fraction(line.model_share) * Fraction(line.activity_weight) for line in lines]
+    products = [prod(map(Fraction, line.multipliers.values()), start=Fraction(line.raw_weight)) for line in lines]
     assert [Fraction(line.share) for line in lines] == [product / sum(products) for product in products]
     for share in explained.decision.shares:
         own = [line for line in lines if line.touch.partner == share.partner]
-        assert sum(line.amount.minor for line in own) == share.amount_minor
+        assert sum(line.amount_minor for line in own) == share.amount_minor
         assert sum(Fraction(line.share) for line in own) == Fraction(share.weight, share.scale)
     told = [line.touch.id for line in lines] + [line.touch.id for line in explained.uncredited]
     assert sorted(told) == sorted(t.id for t in touches)
@@ -117,7 +122,7 @@ def test_the_explanation_recomputes_to_the_credit(touches: list[Touch], amount: 
 )
 def test_each_limit_is_included_and_nothing_beyond(found: Touch, expected: Reason | None) -> None:
     """A touchpoint at the close, at the lookback's first instant and at the grace's last one still counts."""
-    assert eligibility.reason(governing(rules()), CLOSE, found) == expected
+    assert eligibility.reason(governing(rules()), won(), found, NOBODY) == expected
 
 
 def test_a_weighted_activity_counts_for_more() -> None:
@@ -140,7 +145,7 @@ def test_what_is_not_won_has_no_credit() -> None:
     [
         (won(), Rules(), "no program version was in force at the close on 2026-03-31"),
         (won(closed_at=CLOSE - timedelta(90)), rules(), "no program version was in force at the close on 2025-12-31"),
-        (won(keyed=False), rules(), "the deal names no account by CRM id or a domain of its own"),
+        (won(keyed=False), rules(), "the deal names no account by CRM id, DUNS or VAT number, or a domain of its own"),
         (won(), rules(lookback=1), "no eligible touchpoint in the 1 days before the close"),
     ],
 )  # fmt: skip

@@ -1,16 +1,12 @@
 """The models against published and hand-computed figures. Sources stand beside each case."""
 
 from collections import Counter
-from datetime import timedelta
-from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 
-from services.attribution.domain import models
 from services.attribution.domain.credit import decide
-from shared import program
-from tests.unit.attribution.support import CLOSE, U_SHAPED, amounts, path, rules, shares, touch, won
+from tests.unit.attribution.support import U_SHAPED, amounts, path, rules, shares, touch, won
 
 FIRST, LAST, LINEAR = {"kind": "first"}, {"kind": "last"}, {"kind": "linear"}
 J_SHAPED = {"kind": "position", "first": "20%", "middle": "20%", "last": "60%"}
@@ -93,31 +89,8 @@ def test_time_decay_halves_every_half_life(days: list[int], amount_minor: int, e
     assert list(amounts(decide(won(amount_minor), touches, rules(WEEK))).values()) == expected
 
 
-def test_time_decay_of_google_ads() -> None:
-    """Eight days before the close weighs half of one day before, with seven days (Google Ads help)."""
-    instants = [CLOSE - timedelta(days=days) for days in (1, 8, 15, 22)]
-    weights = models.weights(models.Decay(timedelta(days=7)), instants, CLOSE)
-    assert [round(weight / weights[0], 9) for weight in weights] == [1, 0.5, 0.25, 0.125]
-
-
-def test_decay_is_exact_to_twelve_decimals_at_any_microsecond() -> None:
-    """Weights equal 2^(-t/h) computed with far more digits, rounded to twelve decimals."""
-    half_life = timedelta(days=30)
-    for microseconds in (1, 86_399_999_999, 2_592_000_000_001, 7_776_000_123_457):
-        [weight] = models.weights(models.Decay(half_life), [CLOSE - timedelta(microseconds=microseconds)], CLOSE)
-        exponent = Decimal(-microseconds) / Decimal(half_life // timedelta(microseconds=1))
-        assert weight == int((Decimal(2) ** exponent).scaleb(12).to_integral_value())
-
-
 def test_decay_beyond_all_digits_keeps_the_proportions() -> None:
     """Touchpoints so old that every weight rounds to nothing still share the deal as the formula says."""
     touches = [touch("A", 61), touch("B", 60)]
     decided = decide(won(), touches, rules({"kind": "time_decay", "half_life": "1 days"}))
     assert shares(decided) == {"A": Fraction(1, 3), "B": Fraction(2, 3)}
-
-
-def test_labels_name_the_parameters() -> None:
-    """A model is shown with its figures, not by a popular name alone."""
-    position = program.Position.model_validate({"kind": "position", "first": "37.5%", "middle": "25%", "last": "37.5%"})
-    assert models.label(position) == "position: first 37.5%, middle 25%, last 37.5%"
-    assert models.label(program.TimeDecay.model_validate(WEEK)) == "time decay, half-life 7 days before the close"

@@ -28,7 +28,7 @@ def touchpoint(**fields: object) -> parse.TouchRow:
 def test_a_touchpoint_is_read_with_its_keys() -> None:
     """Strong keys are derived from the account; instants are kept in UTC."""
     row = touchpoint(occurred_at="2026-03-01T12:00:00+02:00")
-    assert (row.crm_key, row.domain_key, row.account_name) == ("crm:crm:A-1", "domain:acme.example", "Acme")
+    assert (row.id_key, row.domain_key, row.account_name) == ("crm:crm:A-1", "domain:acme.example", "Acme")
     assert row.occurred_at.isoformat() == "2026-03-01T10:00:00+00:00"
     assert row.details is not None
     assert json.loads(row.details) == TOUCHPOINT["details"]

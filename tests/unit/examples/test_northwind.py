@@ -9,6 +9,7 @@ import pytest
 from examples import northwind, oddities, words
 from services.ingest.domain import batch, deals, document, partners, touchpoints
 from shared import program
+from shared.models import Position
 
 ANCHORS = (date(2026, 3, 31), date(2028, 2, 29))
 YEAR = northwind.generate(northwind.SEED, ANCHORS[0])
@@ -57,7 +58,7 @@ def test_ingest_accepts_every_body(anchor: date) -> None:
 def test_the_program_says_what_the_example_is_about() -> None:
     """Position 40/20/40, 180 days back, 14 days grace; 3, 5 and 8 % by tier, held for 30 days."""
     known = rules()
-    assert known.attribution.model == program.Position(kind="position", first="40%", middle="20%", last="40%")
+    assert known.attribution.model == Position(kind="position", first="40%", middle="20%", last="40%")
     assert (known.attribution.considers.lookback, known.attribution.considers.grace) == (180, 14)
     plan = known.compensation.plans["influence"]
     assert {tier: int(rate * 100) for tier, rate in plan.rate.items()} == {"registered": 3, "silver": 5, "gold": 8}

@@ -9,6 +9,7 @@ import pytest
 
 from shared import program
 from shared.errors import Invalid
+from shared.models import Position
 
 DOCUMENT: dict[str, Any] = {
     "program": "northwind", "version": 1, "effective_from": "2026-01-01", "currency": "USD",
@@ -39,7 +40,7 @@ def test_the_owners_words_become_exact_numbers() -> None:
     assert rules.compensation.plans["influence"].rate["silver"] == Fraction(1, 40)
     assert rules.activities["advice"].weight == Fraction(1, 10)
     assert rules.attribution.considers.lookback == 180
-    assert isinstance(rules.attribution.model, program.Position)
+    assert isinstance(rules.attribution.model, Position)
 
 
 @pytest.mark.parametrize(

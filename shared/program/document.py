@@ -1,0 +1,120 @@
+"""The partner program as typed rules: the one place that turns the owner's words ("40%", "180 days") into numbers.
+
+The document is JSON or YAML in the shape of `examples/program.yaml`; unknown words are refused, never ignored, for a
+rule the engine does not apply must not look as if it did. Percentages and weights become exact fractions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from typing import Any, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from shared import money
+from shared.errors import Fault, Invalid
+from shared.events.base import Id
+from shared.program.compensation import Compensation, Tier
+from shared.program.policy import Activity, Attribution
+from shared.rules import Rule
+
+
+class Program(Rule):
+    """One immutable version of a program.
+
+    It governs deals closed on or after `effective_from`, in `time_zone`, until a version with a later
+    `effective_from` (or the same and a higher `version`) does.
+    """
+
+    program: Id
+    version: int = Field(ge=1, le=1_000_000)
+    effective_from: date
+    currency: str
+    time_zone: str = "UTC"
+    activities: dict[Id, Activity] = Field(min_length=1)
+    attribution: Attribution
+    compensation: Compensation
+    tiers: dict[Id, Tier] = Field(min_length=1)
+
+    @field_validator("currency")
+    @classmethod
+    def _known_currency(cls, value: str) -> str:
+        if value not in money.DECIMALS:
+            raise ValueError("use an ISO 4217 currency code such as USD")
+        return value
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("use an IANA time zone such as Europe/Berlin") from None
+        return value
+
+    @field_validator("tiers", mode="before")
+    @classmethod
+    def _bare_tier(cls, value: object) -> object:
+        if isinstance(value, Mapping):  # `silver:` alone reads as null in YAML
+            return {name: {} if tier is None else tier for name, tier in value.items()}
+        return value
+
+    @model_validator(mode="after")
+    def _rates_name_tiers(self) -> Self:
+        for name, plan in self.compensation.plans.items():
+            unknown = sorted(plan.rate.keys() - self.tiers.keys())
+            missing = sorted(self.tiers.keys() - plan.rate.keys())
+            if unknown or missing:
+                problem = (
+                    f"has a rate for the unknown tier {unknown[0]!r}" if unknown else f"lacks a rate for {missing[0]!r}"
+                )
+                raise ValueError(f"compensation.plans.{name}.rate {problem}; name each tier of `tiers` once")
+        return self
+
+    @model_validator(mode="after")
+    def _rules_name_activities(self) -> Self:
+        for place, named in self._named_activities():
+            unknown = sorted(named - self.activities.keys())
+            if unknown:
+                known = ", ".join(sorted(self.activities))
+                raise ValueError(f"{place} names {unknown[0]!r}, which is no activity; it has: {known}")
+        return self
+
+    def _named_activities(self) -> Iterator[tuple[str, frozenset[str]]]:
+        yield "attribution.model", self.attribution.model.activities
+        yield "attribution.considers.activities", self.attribution.considers.activities or frozenset()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+def parse(document: Mapping[str, Any]) -> Program:
+    """The typed program of a document; raises `Invalid` naming every field at fault."""
+    try:
+        return Program.model_validate(document)
+    except ValidationError as error:
+        raise Invalid(
+            *(Fault(_path(item["loc"]), _words(item["type"], item["msg"])) for item in error.errors())
+        ) from None
+
+
+def _words(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "is no word of the program; check its spelling, or whether this release knows it"
+    return message.removeprefix("Value error, ")
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, location)) or "program"
+
+
+def governing(programs: Iterable[Program], closed_at: datetime) -> Program | None:
+    """The version that governs a deal closed at this instant, or None when none was in force yet.
+
+    Each version's own time zone says on which day the deal closed.
+    """
+    in_force = (p for p in programs if p.effective_from <= closed_at.astimezone(p.zone).date())
+    return max(in_force, key=lambda p: (p.effective_from, p.version, p.program), default=None)
