@@ -65,7 +65,12 @@ def _unmatched_deal() -> sa.Select[Any]:
             tables.deal_version,
             sa.and_(version.source == _deal.source, version.deal_id == _deal.deal_id, version.version == _deal.version),
         )
-        .where(~_deal.keyed, ~sa.select(sa.literal(1)).select_from(tables.account_key).where(strong).exists())
+        .where(
+            ~_deal.keyed,
+            ~_deal.removed,
+            _deal.merged_into.is_(None),
+            ~sa.select(sa.literal(1)).select_from(tables.account_key).where(strong).exists(),
+        )
     )
 
 

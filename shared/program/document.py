@@ -12,6 +12,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from shared import money
 from shared.errors import Fault, Invalid
@@ -96,15 +97,19 @@ def parse(document: Mapping[str, Any]) -> Program:
     try:
         return Program.model_validate(document)
     except ValidationError as error:
-        raise Invalid(
-            *(Fault(_path(item["loc"]), _words(item["type"], item["msg"])) for item in error.errors())
-        ) from None
+        raise Invalid(*(Fault(_path(item["loc"]), _words(item)) for item in error.errors())) from None
 
 
-def _words(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "is no word of the program; check its spelling, or whether this release knows it"
-    return message.removeprefix("Value error, ")
+def _words(found: ErrorDetails) -> str:
+    match found["type"]:
+        case "extra_forbidden":
+            return "is no word of the program; check its spelling, or whether this release knows it"
+        case "union_tag_invalid":
+            return f"{found['ctx']['tag']!r} is no model; `tributary program models` lists them"
+        case "union_tag_not_found":
+            return "needs its kind, such as `kind: position`; `tributary program models` lists them"
+        case _:
+            return found["msg"].removeprefix("Value error, ")
 
 
 def _path(location: tuple[int | str, ...]) -> str:

@@ -13,7 +13,10 @@ import pytest
 from tests.support.system import Tributary
 
 ROOT = Path(__file__).parents[2]
-DOCS = ("README.md", "docs/guides/crm-administrator.md", "docs/guides/partner-system.md", "docs/guides/finance.md")
+DOCS = (
+    "README.md", "docs/guides/program-owner.md", "docs/guides/crm-administrator.md", "docs/guides/partner-system.md",
+    "docs/guides/finance.md",
+)  # fmt: skip
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXPECTED = re.compile(r"# → *(.*)$", re.MULTILINE)
 

@@ -8,14 +8,13 @@ remainders (the paid figure), then each partner's amount to its touchpoints: bot
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
-from fractions import Fraction
-from math import gcd, lcm
+from math import gcd
 from typing import Final, NamedTuple
 
 from services.attribution.domain import eligibility, influence, renewals, split, timeline
+from services.attribution.domain.division import Division, Rest, divide
 from services.attribution.domain.facts import Deal, Touch
 from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Policy, Rules
@@ -23,22 +22,14 @@ from services.attribution.domain.renewals import Origin
 from shared import money
 from shared.events.credit import Influence, Status
 from shared.models.base import Journey
-from shared.rules import percent
 
 ORIGINATING: Final = "\U0010ffff"
-"""Sorts behind every id: on equal remainders a touchpoint gets the leftover cent, and a partner before the vendor."""
+VENDOR: Final = "\U0010ffff"
+"""Both sort behind every id: on equal remainders a touchpoint gets the leftover unit, a partner before the vendor."""
 
 
-class Rest(StrEnum):
-    """Why a part of a deal is credited to no partner: stable codes."""
-
-    NO_PROGRAM = "no_program"
-    NO_ACCOUNT = "no_account"
-    DEAL_NOT_CONSIDERED = "deal_not_considered"
-    NO_TOUCHPOINT = "no_eligible_touchpoint"
-    NO_WEIGHT = "no_weight"
-    OUTSIDE_POOL = "outside_pool"
-    OUR_OWN_TEAM = "our_own_team"
+Lines = dict[str, list[tuple[Touch, int]]]
+"""The touchpoints with a weight, by partner."""
 
 
 class Share(NamedTuple):
@@ -141,7 +132,11 @@ def decide(
         barred = (Rest.NO_TOUCHPOINT, f"no eligible touchpoint in the {days} days before the close")
     if barred is not None and not kept:
         return _nothing(deal, policy, *barred, participants=participants)
-    return _divided(deal, policy, taking_part, weights, participants, kept, origin, barred)
+    lines, below = _lines(policy, taking_part, weights)
+    division = divide(policy.rules, kept) if kept else policy.division
+    originators = origin.weights if origin is not None and kept else {}
+    decision = _divided(deal, policy, lines, participants, division, originators, barred)
+    return replace(decision, below_minimum=below) if below else decision
 
 
 def counted_as(touches: Iterable[Touch], directory: Directory, day: date) -> list[Touch]:
@@ -189,60 +184,45 @@ def _weights(policy: Policy, deal: Deal, touches: Sequence[Touch]) -> Sequence[i
 
 
 def _divided(
-    deal: Deal, policy: Policy, touches: Sequence[Touch], weights: Sequence[int],
-    participants: Mapping[str, Influence], kept: Fraction, origin: Origin | None, barred: tuple[Rest, str] | None,
+    deal: Deal, policy: Policy, lines: Lines, participants: Mapping[str, Influence], division: Division,
+    originators: Mapping[str, int], barred: tuple[Rest, str] | None,
 ) -> Decision:  # fmt: skip
-    """Divide the deal between the model's partners, the first deal's, our own team and what is outside the pool."""
+    """Divide the deal between the model's partners, the first deal's, and the parts that no partner gets."""
     amount, currency, closed_at = deal.amount_minor, deal.currency, deal.closed_at
     if amount is None or currency is None or closed_at is None:
         raise ValueError(f"the won deal {deal.source}/{deal.id} lacks its amount or close")
-    lines, below = _lines(policy, touches, weights)
-    rules = policy.rules
-    team = rules.pool * rules.our_own_team
-    divided = rules.pool - team
-    originators: Mapping[str, int] = origin.weights if origin is not None and kept else {}
-    parts = [divided * (1 - kept), divided * kept, 1 - rules.pool, team]
-    units = lcm(*(part.denominator for part in parts))
-    by_model, by_origin, outside, team_units = (int(part * units) for part in parts)
-    models_sum = sum(weight for own in lines.values() for _, weight in own) or 1
-    origins_sum = sum(originators.values()) or 1
-    scale = units * models_sum * origins_sum
+    models = {partner: sum(weight for _, weight in own) for partner, own in lines.items()}
+    models_sum, origins_sum = sum(models.values()) or 1, sum(originators.values()) or 1
     # Partner by partner: by_model x own/models_sum + by_origin x own/origins_sum, over the common scale.
-    per_touch, per_origin, per_unit = by_model * origins_sum, by_origin * models_sum, models_sum * origins_sum
-    owed = {
-        partner: per_touch * sum(weight for _, weight in lines.get(partner, ()))
-        + per_origin * originators.get(partner, 0)
-        for partner in sorted(lines.keys() | originators.keys())
-    }
-    rest = [
-        (Rest.OUR_OWN_TEAM, f"our own team keeps {percent(rules.our_own_team)} of the pool", team_units),
-        (Rest.OUTSIDE_POOL, f"{percent(rules.pool)} of a deal is divided", outside),
-    ]
-    if barred is not None:
-        rest.append((*barred, by_model))
-    rest = [(reason, text, part * per_unit) for reason, text, part in rest if part]
-    names = {reason: ORIGINATING + reason for reason, _, _ in rest}
-    amounts = money.allocate(
-        amount, {**{p: w for p, w in owed.items() if w}, **{names[reason]: weight for reason, _, weight in rest}}
-    )
-    shares = tuple(
-        Share(
-            partner, weight, scale, amounts[partner], tuple(touch for touch, _ in lines.get(partner, ())),
-            tuple(per_touch * own for _, own in lines.get(partner, ())), per_origin * originators.get(partner, 0),
-            participants.get(partner, Influence.SOURCED),
-        )
-        for partner, weight in owed.items()
-        if weight
+    per_touch, per_origin, per_unit = (
+        division.by_model * origins_sum, division.by_origin * models_sum, models_sum * origins_sum
     )  # fmt: skip
+    scale = division.units * per_unit
+    owed = {
+        partner: weight
+        for partner in sorted(models.keys() | originators.keys())
+        if (weight := per_touch * models.get(partner, 0) + per_origin * originators.get(partner, 0))
+    }
+    rest = [(reason, text, part * per_unit) for reason, text, part in division.rest]
+    if barred is not None and division.by_model:
+        rest.append((*barred, division.by_model * per_unit))
+    amounts = money.allocate(amount, owed | {VENDOR + reason: weight for reason, _, weight in rest})
+    shares = []
+    for partner, weight in owed.items():
+        own = lines.get(partner, ())
+        shares.append(
+            Share(
+                partner, weight, scale, amounts[partner], tuple([touch for touch, _ in own]),
+                tuple([per_touch * part for _, part in own]), per_origin * originators.get(partner, 0),
+                participants.get(partner, Influence.SOURCED),
+            )
+        )  # fmt: skip
     status, reason = (Status.CREDITED, None) if shares else (Status.UNATTRIBUTED, rest[0][1])
     return Decision(
-        status, reason, policy, policy.day(closed_at), amount, currency, shares,
-        tuple(Unattributed(reason, text, weight, scale, amounts[names[reason]]) for reason, text, weight in rest),
-        participants, below,
+        status, reason, policy, policy.day(closed_at), amount, currency, tuple(shares),
+        tuple(Unattributed(reason, text, weight, scale, amounts[VENDOR + reason]) for reason, text, weight in rest),
+        participants,
     )  # fmt: skip
-
-
-Lines = dict[str, list[tuple[Touch, int]]]
 
 
 def _lines(policy: Policy, touches: Sequence[Touch], weights: Sequence[int]) -> tuple[Lines, frozenset[str]]:

@@ -96,7 +96,8 @@ def reason(policy: Policy, deal: Deal, touch: Touch, directory: Directory) -> Re
         return Reason.TOO_LATE
     if touch.activity not in policy.weights:
         return Reason.UNKNOWN_ACTIVITY
-    return _narrowed(policy, deal, touch, directory) or (None if policy.weights[touch.activity] else Reason.ZERO_WEIGHT)
+    narrowed = _narrowed(policy, deal, touch, directory) if policy.narrows else None
+    return narrowed or (None if policy.weights[touch.activity] else Reason.ZERO_WEIGHT)
 
 
 def _narrowed(policy: Policy, deal: Deal, touch: Touch, directory: Directory) -> Reason | None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from math import lcm
 from zoneinfo import ZoneInfo
 
+from services.attribution.domain.division import Division, divide
 from shared import program
 from shared.models.base import ModelRule, Role
 from shared.program import Activity, Attribution, Program, Repeats
@@ -16,7 +17,10 @@ from shared.program import Activity, Attribution, Program, Repeats
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The attribution rules of one program version. `weights` are `activity_weights` in whole proportions."""
+    """The attribution rules of one program version. `weights` are `activity_weights` in whole proportions.
+
+    `narrows` and `thins` tell whether any list leaves touchpoints out, and whether anything bounds repeated ones.
+    """
 
     program: str
     version: int
@@ -29,16 +33,14 @@ class Policy:
     weights: Mapping[str, int]
     activity_weights: Mapping[str, Fraction]
     roles: Mapping[str, Role]
+    division: Division
+    model_label: str
     narrows: bool
     thins: bool
 
     @property
     def model(self) -> ModelRule:
         return self.rules.model
-
-    @property
-    def model_label(self) -> str:
-        return self.rules.model.label
 
     @property
     def called(self) -> str:
@@ -69,6 +71,8 @@ def compile_policy(document: Program) -> Policy:
         weights={name: int(weight * scale) for name, weight in exact.items()},
         activity_weights=exact,
         roles=roles,
+        division=divide(rules),
+        model_label=rules.model.label,
         narrows=bool(
             rules.excluded.partners
             or any(part is not None for part in (considers.activities, considers.stages, considers.partner_types))

@@ -20,7 +20,9 @@ from shared.events.base import MAX_ID, MAX_TEXT
 
 FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2200
-"""Years outside are mistakes: seconds read as milliseconds, the year 9999 for "never"."""
+"""Years outside are mistakes, such as the year 9999 for "never"."""
+FIRST_YEAR_OF_INSTANTS: Final = 1971
+"""An instant in 1970 is a count of seconds that was read as milliseconds."""
 MAX_ENTRIES: Final = 50
 """Entries of `details`, `milestones`, or a list of names or accounts: a form's worth, not a document."""
 MAX_WORD: Final = 40
@@ -49,8 +51,10 @@ def _instant(value: object) -> datetime:
         instant = instant.astimezone(UTC)
     except OverflowError:  # the first or last instants of the calendar
         instant = datetime.min.replace(tzinfo=UTC)
-    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
-        raise ValueError(f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    if not FIRST_YEAR_OF_INSTANTS <= instant.year <= LAST_YEAR:
+        raise ValueError(
+            f"must lie between the years {FIRST_YEAR_OF_INSTANTS} and {LAST_YEAR}; are seconds read as milliseconds?"
+        )
     return instant
 
 
