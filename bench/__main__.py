@@ -22,16 +22,19 @@ from rich.console import Console
 
 from bench import machine, report
 from bench.report import Figure
-from bench.sections import chain, credit, heavy, intake, latency, ledger, store
+from bench.sections import chain, credit, heavy, intake, late, latency, ledger, peers, recredit, store
 from bench.sizes import Sizes
 from bench.stage import Stage, clock
 
 Section = Callable[[Stage], Awaitable[list[Figure]]]
 
 SECTIONS: Final[Mapping[str, Section]] = {
+    "peers": peers.run,  # first: where there is no network, better known at once than after an hour
     "intake": intake.run,
     "store": store.run,
     "credit": credit.run,
+    "recredit": recredit.run,
+    "late": late.run,
     "ledger": ledger.run,
     "latency": latency.run,
     "chain": chain.run,

@@ -22,6 +22,7 @@ class Bound(StrEnum):
     AT_MOST = "≤"
     AT_LEAST = "≥"
     RATIO = "ratio ≥"
+    RATIO_AT_MOST = "ratio ≤"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Wanted:
 def ratio(value: float) -> Wanted:
     """At least this part of the floor's figure."""
     return Wanted(Bound.RATIO, value)
+
+
+def ratio_at_most(value: float) -> Wanted:
+    """At most so many times the floor's figure, for what is better when it is less."""
+    return Wanted(Bound.RATIO_AT_MOST, value)
 
 
 def at_most(value: float) -> Wanted:
@@ -80,6 +86,8 @@ class Figure:
                 return self.value >= self.wanted.value
             case Bound.RATIO:
                 return self.ratio is not None and self.ratio >= self.wanted.value
+            case Bound.RATIO_AT_MOST:
+                return self.ratio is not None and self.ratio <= self.wanted.value
 
     def as_json(self) -> dict[str, object]:
         """All of it as plain values, for keeping."""

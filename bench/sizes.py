@@ -20,6 +20,12 @@ class Sizes:
     store_touchpoints: int = _size(100_000, "touchpoints in the backlog")
     credit_deals: int = _size(100_000, "won deals, each on an account of its own")
     credit_per_deal: int = _size(5, "touchpoints per deal")
+    peers_journeys: int = _size(100_000, "journeys; only the full number has published figures to be checked against")
+    recredit_deals: int = _size(100_000, "won deals, each on an account of its own")
+    recredit_per_deal: int = _size(5, "touchpoints per deal")
+    late_touchpoints: int = _size(1_000_000, "touchpoints of the large system; the small one has a hundredth")
+    late_per_account: int = _size(10, "touchpoints per account, in both systems")
+    late_probes: int = _size(400, "late touchpoints timed, one at a time, in each of the two systems")
     ledger_journals: int = _size(20_000, "journals posted per repetition and batch size")
     ledger_partners: int = _size(1_000, "partner accounts; one more account is in every journal")
     latency_deals: int = _size(400, "deals posted one at a time")
@@ -33,7 +39,7 @@ class Sizes:
 
     def scaled(self, factor: float) -> Sizes:
         """All amounts times `factor`; batch sizes, connections and touchpoints per deal stay."""
-        amounts = ("touchpoints", "deals", "journals", "accounts")
+        amounts = ("touchpoints", "deals", "journals", "accounts", "journeys")
         return replace(
             self,
             **{

@@ -107,6 +107,11 @@ class Workload:
     def closed_at(self, account: int) -> datetime:
         return self.now - timedelta(days=1 + account % (NEWEST_DAYS - 2), minutes=account % 1_000)
 
+    @property
+    def created_at(self) -> datetime:
+        """When all deals were created."""
+        return self.now - timedelta(days=OLDEST_DAYS)
+
     def amount_minor(self, account: int) -> int:
         """Between 1,000 and 100,000 dollars, in cents."""
         return 100_000 + account * 7_919_987 % 9_900_001
@@ -121,7 +126,7 @@ class Workload:
             "name": f"Deal with customer {account}",
             "stage": "won",
             "amount": {"amount": amount, "currency": CURRENCY},
-            "created_at": (self.now - timedelta(days=OLDEST_DAYS)).isoformat(),
+            "created_at": self.created_at.isoformat(),
             "closed_at": self.closed_at(account).isoformat(),
             "kind": "new",
         }

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 
 import asyncpg
 
-from bench import fill, workload
+from bench import fill, lanes, workload
 from bench.report import Figure
 from bench.stage import Stage
 from bench.workload import Workload
-from services.attribution.credit_store import Programs
-from services.attribution.domain.changes import Candidate, Change, changes
+from services.attribution.domain.changes import Candidate, Change, change, difference
 from services.attribution.domain.facts import Deal, Touch
 from services.attribution.domain.policy import Rules
-from services.attribution.reconcile import Credit
-from shared import program, retry, telemetry
+from shared import program
 from shared.database import Database
 from shared.events.deal import Stage as DealStage
 from shared.kafka import Producer
-from shared.reconcile import Reconciler
-from shared.relay import Relay
-from shared.service import utc_now
-from shared.settings import ServiceSettings
-
-LOOK_S = 0.02
-"""How often the end of publishing is looked for; it takes seconds."""
-
-_UNPUBLISHED = """
-SELECT EXISTS (SELECT 1 FROM attribution.outbox o, attribution.outbox_position p WHERE (o.xid, o.id) > (p.xid, p.id))
-"""
 
 Account = tuple[Candidate, list[Touch]]
 
@@ -69,7 +55,9 @@ def _pure(stage: Stage, load: Workload) -> Iterator[float]:
 def _decide(accounts: list[Account], rules: Rules, load: Workload) -> list[Change]:
     found: list[Change] = []
     for candidate, touches in accounts:
-        found += changes([candidate], touches, rules, load.now)
+        differs = difference(candidate, touches, rules)
+        if differs is not None:
+            found.append(change(differs, None, load.now))
     return found
 
 
@@ -110,43 +98,16 @@ async def _stored(stage: Stage, load: Workload) -> tuple[float, float]:
             await fill.mark_all(connection)
             stage.say("credit: reconciling")
             with stage.measured("credit"):
-                reconciled = await _reconcile(database)
+                reconciled = await lanes.reconcile(database)
             await _check(connection, load)
             stage.say("credit: publishing")
             with stage.measured("credit-publish"):
-                published = await _publish(database, producer, connection)
+                published = await lanes.publish(database, producer, connection)
         finally:
             await producer.close()
             await database.close()
             await connection.close()
     return load.accounts / reconciled, load.accounts / published
-
-
-async def _reconcile(database: Database) -> float:
-    batch = ServiceSettings.model_fields["batch_keys"].default
-    lane = Reconciler(
-        schema="attribution", work=Credit(Programs()), database=database, wake=asyncio.Event(),
-        relay_wake=asyncio.Event(), metrics=telemetry.Metrics(), clock=utc_now, batch=batch,
-    )  # fmt: skip
-    begin = time.perf_counter()
-    while (await lane.turn())[0]:
-        pass
-    return time.perf_counter() - begin
-
-
-async def _publish(database: Database, producer: Producer, connection: asyncpg.Connection) -> float:
-    stop = asyncio.Event()
-    relay = Relay(
-        schema="attribution", database=database, producer=producer, wake=asyncio.Event(), metrics=telemetry.Metrics()
-    )
-    begin = time.perf_counter()
-    running = asyncio.create_task(relay.run(stop))
-    while not running.done() and await connection.fetchval(_UNPUBLISHED):
-        await retry.pause(LOOK_S, stop)
-    seconds = time.perf_counter() - begin
-    stop.set()
-    await running
-    return seconds
 
 
 async def _check(connection: asyncpg.Connection, load: Workload) -> None:

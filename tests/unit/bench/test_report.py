@@ -25,6 +25,8 @@ def test_ratio_compares_medians() -> None:
         (report.at_least(50.1), False),
         (report.ratio(0.5), True),
         (report.ratio(0.51), False),
+        (report.ratio_at_most(0.5), True),
+        (report.ratio_at_most(0.49), False),
     ],
 )
 def test_a_mark_is_reached_by_the_median(wanted: Wanted | None, reached: bool | None) -> None:
@@ -55,7 +57,9 @@ def test_shown_with_its_range() -> None:
 def test_scaling_leaves_shapes_alone() -> None:
     """A smaller run has fewer deals and accounts, never smaller batches or fewer touchpoints per deal."""
     small = Sizes().scaled(0.001)
-    assert (small.chain_deals, small.heavy_accounts, small.intake_touchpoints) == (20, 2, 100)
+    assert (small.chain_deals, small.heavy_accounts, small.intake_touchpoints, small.peers_journeys) == (
+        20, 2, 100, 100,
+    )  # fmt: skip
     assert (small.chain_per_deal, small.intake_batch, small.intake_connections, small.ledger_partners) == (
         25, 500, 8, 1_000,
     )  # fmt: skip
