@@ -143,14 +143,14 @@ def pay(summary: Json, names: Names, currency: str) -> Table:
 
 
 def credited(touchpoints: Sequence[Json], credit: Json, names: Names) -> Table:
-    """The touchpoints with credit: part by the model, times the activity's weight, scaled to the whole deal."""
+    """The touchpoints with credit: position, what multiplies the model's weight, share and amount."""
     made = table("when", "who", "what", "model", "", "share", "amount", right=("share", "amount"))
     for touch in touchpoints:
         if touch["credited"]:
             made.add_row(
                 day(touch["occurred_at"]), names[touch["partner"]], _plain(touch["activity"]),
-                touch["position"], f"x {touch['activity_weight']}", percent(touch["share"]),
-                figure(value(touch["amount"])),
+                touch["position"], " ".join(f"x {times['value']}" for times in touch["multipliers"]),
+                percent(touch["share"]), figure(value(touch["amount"])),
             )  # fmt: skip
     made.add_row("", "the deal", "", "", "", "100.0%", figure(value(credit["amount"])), style="bold")
     return made
