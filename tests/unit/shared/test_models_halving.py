@@ -7,11 +7,12 @@ from fractions import Fraction
 
 import pytest
 
-from shared.models.halving import halving
+from shared.models.halving import Halving, halving
 from tests.unit.shared.models_support import CLOSE, journey, model
 
 LN2 = Decimal("0.6931471805599453094172321214581765680755")
 DAY = timedelta(days=1)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def _decimal(age: timedelta, half_life: int) -> int:
@@ -20,18 +21,46 @@ def _decimal(age: timedelta, half_life: int) -> int:
     return int(context.to_integral_value(context.scaleb(context.exp(context.multiply(exponent, LN2)), 12)))
 
 
-@pytest.mark.parametrize("half_life", [1, 7, 30, 45, 3_650])
+@pytest.mark.parametrize("half_life", [1, 2, 7, 30, 45, 3_650])
 def test_any_age_weighs_what_decimal_arithmetic_says(half_life: int) -> None:
-    """Thousands of random ages, to the microsecond, up to forty half-lives before the close."""
+    """Thousands of random ages, in microseconds and in full seconds, up to forty half-lives before the close."""
     chance = random.Random(half_life)
-    limits = [half_life * 86_400 * 10**6 * factor for factor in (1, 5, 40)]
-    ages = [timedelta(microseconds=chance.randrange(chance.choice(limits))) for _ in range(2_000)]
-    ages += [timedelta(microseconds=chance.choice((0, 1, 999_999)), seconds=second) for second in (0, 1, 86_399)]
-    ages = sorted((age for age in ages if age < 3_700 * DAY), reverse=True)
+    limits = [half_life * 86_400 * factor for factor in (1, 5, 40)]
+    ages = [timedelta(seconds=chance.randrange(chance.choice(limits))) for _ in range(4_000)]
+    ages += [age + timedelta(microseconds=chance.randrange(10**6)) for age in ages]
+    ages = sorted({age for age in ages if age < 3_700 * DAY}, reverse=True)
     table = halving(half_life)
-    assert table.weights([CLOSE - age for age in ages], CLOSE) == [_decimal(age, half_life) for age in ages]
+    expected = {age: _decimal(age, half_life) for age in ages}
+    assert table.weights([CLOSE - age for age in ages], CLOSE) == list(expected.values())
     near = [age for age in ages if age < 3_650 * DAY]  # in the tables, where the ones above may lie beyond them
-    assert table.weights([CLOSE - age for age in near], CLOSE) == [_decimal(age, half_life) for age in near]
+    assert table.weights([CLOSE - age for age in near], CLOSE) == [expected[age] for age in near]
+
+
+@pytest.mark.parametrize("half_life", [1, 7, 90])
+def test_where_one_table_ends_and_the_next_begins_nothing_jumps(half_life: int) -> None:
+    """The first and last second and microsecond of each part of an age."""
+    seconds = [second + around for second in (0, 128, 256, 86_272, 86_400) for around in (-1, 0, 1)]
+    moments = [timedelta(seconds=second, microseconds=part) for second in seconds for part in (0, 1, 999_999)]
+    ages = [days * DAY + moment for days in (0, half_life, 11 * half_life, 3_649) for moment in moments]
+    ages = [age for age in ages if age >= 0 * DAY] + [3_651 * DAY - MICROSECOND, 3_651 * DAY]
+    table = halving(half_life)
+    found = [table.weights([CLOSE - age], CLOSE) for age in ages]
+    assert found == [[_decimal(age, half_life)] for age in ages]
+
+
+def test_decimal_arithmetic_decides_hardly_any_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes twenty times as long: only what lies near a tie is worth it."""
+    chance = random.Random(1)
+    decided: list[timedelta] = []
+
+    def exactly(_: Halving, age: timedelta) -> int:
+        decided.append(age)
+        return 0
+
+    monkeypatch.setattr(Halving, "exactly", exactly)
+    ages = [timedelta(microseconds=chance.randrange(90 * 86_400 * 10**6)) for _ in range(20_000)]
+    halving(7).weights([CLOSE - age for age in ages], CLOSE)
+    assert 0 < len(decided) < len(ages) / 1_000
 
 
 def test_a_tie_is_decided_as_decimal_arithmetic_decides_it() -> None:
