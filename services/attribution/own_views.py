@@ -8,6 +8,7 @@ from typing import Any
 
 from services.attribution import views
 from services.attribution.domain import own, words
+from services.attribution.domain.credit import not_won
 from services.attribution.domain.explain import called
 from services.attribution.domain.own import Line, Revision, State
 from services.attribution.own_loading import OwnDeal, OwnTouchpoint
@@ -76,7 +77,7 @@ def summary(found: OwnDeal) -> str:
     """The deal in words for the partner."""
     name = called(found.deal)
     if not found.deal.counts:
-        return f"{name} is not won (it is {found.deal.stage}); credit is decided when a deal is won."
+        return f"{name}: {not_won(found.deal)}; credit is decided when a deal is won."
     if not found.revisions or not found.revisions[-1].state.part:
         return f"{name} was won; you have no share of it."
     state = found.revisions[-1].state

@@ -11,7 +11,9 @@ from services.attribution.domain.facts import Deal, FactKey, Standing, Touch
 from shared.events.credit import Status
 
 NAMED: Final = 3
-"""Touchpoints named in a cause; the others are counted."""
+"""Touchpoints or account keys named in a cause; the others are counted."""
+MAX_ACCOUNT_KEYS: Final = 50
+"""Account keys listed in one event; a company has a handful."""
 
 Snapshot = Mapping[str, Any]
 
@@ -32,7 +34,7 @@ def tell(
         *_account(published, deal),
         *_touchpoints(before, published, deal, after, withdrawn),
     ]
-    return "; ".join(parts) or "shares changed"
+    return words.clipped("; ".join(parts)) or "shares changed"
 
 
 def _lost(deal: Deal) -> str:
@@ -51,7 +53,9 @@ def _terms(before: Standing, after: Decision) -> list[str]:
     policy = after.policy
     if policy is not None and (before.program, before.program_version) != (policy.program, policy.version):
         parts.append(policy.called)
-    if before.governed_on is not None and before.governed_on != after.governed_on:
+    if policy is None and before.program is not None:
+        parts.append("no program version in force at the close")
+    if None not in {before.governed_on, after.governed_on} and before.governed_on != after.governed_on:
         parts.append(f"close {before.governed_on} -> {after.governed_on}")
     return parts
 
@@ -64,15 +68,15 @@ def _amount(credit: Standing | Decision) -> str:
 
 def _account(published: Snapshot | None, deal: Deal) -> list[str]:
     """Whether the account took in other keys, lost some, or became another one."""
-    before = frozenset((published or {}).get("account", ()))
-    if not before or not deal.account:
+    before, now = frozenset((published or {}).get("account", ())), frozenset(deal.account)
+    if not before or not now or len(before) == MAX_ACCOUNT_KEYS:  # what was published may not be all
         return []
-    gained, lost = sorted(frozenset(deal.account) - before), sorted(before - frozenset(deal.account))
+    gained, lost = sorted(now - before), sorted(before - now)
     if gained and lost:
         return ["account changed"]
     if gained:
-        return [f"account merged: {', '.join(gained)}"]
-    return [f"account unmerged: {', '.join(lost)}"] if lost else []
+        return [f"account merged: {words.some(gained, NAMED)}"]
+    return [f"account unmerged: {words.some(lost, NAMED)}"] if lost else []
 
 
 def _touchpoints(
@@ -113,8 +117,7 @@ def _is_late(touch: Touch, deal: Deal) -> bool:
 
 
 def _named(text: str, keys: Sequence[FactKey]) -> str:
-    shown = ", ".join(f"{source}/{name}" for source, name in keys[:NAMED])
-    return f"{text} {shown}" + (f" and {len(keys) - NAMED} more" if len(keys) > NAMED else "")
+    return f"{text} {words.some([f'{source}/{name}' for source, name in keys], NAMED)}"
 
 
 def _listed(published: Snapshot | None) -> dict[FactKey, str] | None:

@@ -15,21 +15,19 @@ from typing import Any, Final
 
 import orjson
 
-from services.attribution.domain import causes, renewals
+from services.attribution.domain import causes, renewals, words
 from services.attribution.domain.causes import Snapshot
 from services.attribution.domain.credit import Decision, Share, Unattributed, decide, fraction
 from services.attribution.domain.facts import Deal, FactKey, Standing, Touch
 from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Rules
-from services.attribution.domain.renewals import Origin
+from services.attribution.domain.renewals import First, Origin
 from shared import money
 from shared.events import credit as contract
 from shared.events.credit import Influence, Status
 
 MAX_TOUCHPOINTS_PER_EVENT: Final = 2_000
 """Touchpoints listed in one event over all shares, so that a deal of hundreds of partners stays below Kafka's 1 MB."""
-MAX_ACCOUNT_KEYS: Final = 50
-"""Account keys listed in one event; a company has a handful."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +67,25 @@ class Change:
 def origin_of(
     deals: Iterable[tuple[Deal, Sequence[Touch]]], rules: Rules, directory: Directory = NOBODY
 ) -> Origin | None:
-    """An account's first deal and who sourced it; `deals` are its deals, each with the touchpoints it may count."""
+    """Each company's first deal and who sourced it; `deals` are a unit's, each with the touchpoints it may count."""
     of = {deal.key: (deal, touches) for deal, touches in deals}
-    first = renewals.first_deal(deal for deal, _ in of.values())
-    if first is None or first.closed_at is None:
-        return None
-    decision = decide(first, of[first.key][1], rules, directory)
+    found = {}
+    for account in {deal.account for deal, _ in of.values()}:
+        own = frozenset(account)
+        first = renewals.first_deal(deal for deal, _ in of.values() if renewals.belongs(deal, own))
+        if first is not None:
+            found[account] = first
+    decided = {first.key: _first(*of[first.key], rules, directory) for first in found.values()}
+    firsts = {account: known for account, first in found.items() if (known := decided[first.key]) is not None}
+    return Origin(firsts) if firsts else None
+
+
+def _first(deal: Deal, touches: Sequence[Touch], rules: Rules, directory: Directory) -> First | None:
+    decision = decide(deal, touches, rules, directory)
     if decision.governed_on is None:
         return None
     sourced = {s.partner: s.weight for s in decision.shares if s.influence is Influence.SOURCED}
-    return Origin(first, decision.governed_on, sourced)
+    return First(deal, decision.governed_on, sourced)
 
 
 def difference(
@@ -90,7 +97,7 @@ def difference(
     standing = candidate.standing
     if standing is None and decision.status is Status.NOT_WON:
         return None  # a deal that was never won has no credit to take back
-    target = digest(decision)
+    target = digest(candidate.deal, decision)
     if standing is not None and standing.digest == target:
         return None
     withdrawn = frozenset((touch.source, touch.id) for touch in touches if touch.withdrawn)
@@ -106,17 +113,18 @@ def change(found: Difference, published: Snapshot | None, now: datetime) -> Chan
     return Change(deal, decision, revision, cause, found.digest, body)
 
 
-def digest(decision: Decision) -> bytes:
+def digest(deal: Deal, decision: Decision) -> bytes:
     """A fingerprint of everything a reader of the credit could notice, apart from the deal's name.
 
-    Weights enter in lowest terms, so that two ways of scaling the same proportions are the same content.
+    Weights enter in lowest terms, so that two ways of scaling the same proportions are the same content; and in base
+    16, for Python refuses to write out the thousands of decimal digits that they have where very many partners meet.
     """
     state = hashlib.blake2b(decision.status.encode(), digest_size=16)
     if decision.status is Status.NOT_WON:
         return state.digest()
     policy = decision.policy
     ruled = (policy.program, policy.version, policy.model_label) if policy else ()
-    head = (decision.reason, *ruled, decision.governed_on, decision.amount_minor, decision.currency)
+    head = (decision.reason, deal.kind, *ruled, decision.governed_on, decision.amount_minor, decision.currency)
     state.update(repr([None if part is None else str(part) for part in head]).encode())
     divisor = gcd(
         *(weight for share in decision.shares for weight in share.weights),
@@ -125,11 +133,11 @@ def digest(decision: Decision) -> bytes:
     parts: list[str] = []
     for share in decision.shares:
         # No id is empty or holds NUL, so the text can be read in one way alone.
-        parts += ("", share.partner, share.influence, str(share.originating // divisor))
+        parts += ("", share.partner, share.influence, f"{share.originating // divisor:x}")
         for touch, weight in zip(share.touches, share.weights, strict=True):
-            parts += (touch.source, touch.id, str(weight // divisor))
+            parts += (touch.source, touch.id, touch.activity, touch.occurred_at.isoformat(), f"{weight // divisor:x}")
     for part in decision.rest:
-        parts += ("", part.reason, part.text, str(part.weight // divisor))
+        parts += ("", part.reason, part.text, f"{part.weight // divisor:x}")
     for partner, influence in (decision.participants or {}).items():
         parts += (partner, influence)
     state.update("\x00".join(parts).encode())
@@ -154,17 +162,17 @@ def document(deal: Deal, decision: Decision, *, revision: int, cause: str, decid
         "governed_on": decision.governed_on,
         "program": policy.program if policy else None,
         "program_version": policy.version if policy else None,
-        "model": policy.model_label if policy else None,
+        "model": words.clipped(policy.model_label) if policy else None,
         "amount": _money(decision.amount_minor, currency),
         "unattributed": _money(decision.unattributed_minor, currency),
-        "reason": decision.reason,
+        "reason": words.clipped(decision.reason) if decision.reason else None,
         "shares": [_share(share, currency, limit) for share in decision.shares],
         "deal_kind": deal.kind,
         "unattributed_parts": [_rest(part, currency) for part in decision.rest],
         "participants": [
             {"partner": partner, "influence": influence} for partner, influence in (decision.participants or {}).items()
         ],
-        "account": deal.account[:MAX_ACCOUNT_KEYS],
+        "account": deal.account[: causes.MAX_ACCOUNT_KEYS],
         "cause": cause,
         "decided_at": decided_at,
     }
@@ -196,7 +204,7 @@ def _share(share: Share, currency: str | None, limit: int) -> dict[str, Any]:
 def _rest(part: Unattributed, currency: str | None) -> dict[str, Any]:
     return {
         "reason": part.reason,
-        "text": part.text,
+        "text": words.clipped(part.text),
         "share": fraction(part.weight, part.scale),
         "amount": _money(part.amount_minor, currency),
     }

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 
-from services.attribution.domain import changes, eligibility, links
+from services.attribution.domain import changes, credit, eligibility, links
 from services.attribution.domain.changes import Candidate, Difference
 from services.attribution.domain.facts import Deal, FactKey, Touch
 from services.attribution.domain.links import Graph
@@ -57,7 +57,7 @@ def differences(
 
     `touches` are all of the unit that may count on any of the deals, in any order.
     """
-    if len(candidates) > 1:
+    if len(candidates) > 1 or graph:
         touches.sort(key=_occurred_at)  # so that each deal looks only at its own window
     parts = []
     for candidate in candidates:
@@ -74,8 +74,17 @@ def differences(
     return found, late
 
 
+def torn(candidates: Sequence[Candidate], touches: Sequence[Touch], graph: Graph, rules: Rules) -> set[FactKey]:
+    """Touchpoints that name the company of one of the deals and another company, so that they count for neither.
+
+    `touches` are as `differences` has left them.
+    """
+    found = (of_company(one.deal, _within(touches, one.deal, rules), graph, rules)[2] for one in candidates)
+    return {(touch.source, touch.id) for of_deal in found for touch in of_deal if not touch.withdrawn}
+
+
 def origin_of(parts: Sequence[tuple[Candidate, Sequence[Touch]]], rules: Rules, directory: Directory) -> Origin | None:
-    """The account's first deal, where any program version lets its partners keep a part of later ones."""
+    """Each company's first deal, where any program version lets its partners keep a part of later ones."""
     if not rules.renew or len(parts) == 1:
         return None
     return changes.origin_of(((candidate.deal, own) for candidate, own in parts), rules, directory)
@@ -97,6 +106,9 @@ def _late(deal: Deal, touches: Sequence[Touch], rules: Rules, directory: Directo
         return []
     deadline = deal.closed_at + policy.grace
     late = [touch for touch in touches if touch.received_at > deadline]
+    if not late or eligibility.deal_reason(policy, deal) is not None:
+        return []
+    late = credit.counted_as(late, directory, policy.day(deal.closed_at))
     return [
         (touch.source, touch.id)
         for touch in late

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from fractions import Fraction
 from math import gcd
 from typing import Final, NamedTuple
 
@@ -20,12 +21,14 @@ from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Policy, Rules
 from services.attribution.domain.renewals import Origin
 from shared import money
+from shared.events.base import MAX_ID
 from shared.events.credit import Influence, Status
 from shared.models.base import Journey
 
-ORIGINATING: Final = "\U0010ffff"
-VENDOR: Final = "\U0010ffff"
-"""Both sort behind every id: on equal remainders a touchpoint gets the leftover unit, a partner before the vendor."""
+ORIGINATING: Final = "\U0010ffff" * (MAX_ID + 1)
+VENDOR: Final = ORIGINATING
+"""Both are longer than any id and sort behind all: on equal remainders a touchpoint gets the leftover unit, a partner
+before the vendor."""
 
 
 Lines = dict[str, list[tuple[Touch, int]]]
@@ -106,11 +109,11 @@ def decide(
 ) -> Decision:
     """The credit of a deal from all touchpoints of its account, in any order.
 
-    `origin` is the account's first deal, where there is one. Raises ValueError on a won deal without amount, currency
-    or close; such a fact is refused before it is stored.
+    `origin` tells the account's first deal, where there is one. Raises ValueError on a won deal without amount,
+    currency or close; such a fact is refused before it is stored.
     """
     if not deal.counts:
-        return Decision(Status.NOT_WON, _not_won(deal))
+        return Decision(Status.NOT_WON, not_won(deal))
     if deal.closed_at is None or deal.amount_minor is None or deal.currency is None:
         raise ValueError(f"the won deal {deal.source}/{deal.id} lacks its amount or close")
     policy = rules.governing(deal.closed_at)
@@ -123,7 +126,11 @@ def decide(
     touches = counted_as(touches, directory, policy.day(deal.closed_at))
     taking_part, barred = taking_part_in(policy, deal, touches, directory)
     participants = influence.classes(policy, deal, touches, directory) if barred is None else {}
-    kept = renewals.kept(policy, deal, origin)
+    first = origin.of(deal) if origin is not None else None
+    if barred is not None and eligibility.deal_reason(policy, deal, of_any_kind=True) is not None:
+        first = None
+    originators = renewals.originators(policy, deal, first, directory)
+    kept = renewals.kept(policy, deal, first) if originators else Fraction(0)
     weights = _weights(policy, deal, taking_part)
     if barred is None and taking_part and not any(weights):
         barred = (Rest.NO_WEIGHT, f"the model ({policy.model_label}) gives nothing to any touchpoint")
@@ -134,8 +141,9 @@ def decide(
         return _nothing(deal, policy, *barred, participants=participants)
     lines, below = _lines(policy, taking_part, weights)
     division = divide(policy.rules, kept) if kept else policy.division
-    originators = origin.weights if origin is not None and kept else {}
-    decision = _divided(deal, policy, lines, participants, division, originators, barred)
+    if not division.by_model:  # nothing is left for touchpoints, so none is credited with it
+        lines = {}
+    decision = _divided(deal, policy, lines, participants, division, originators if kept else {}, barred)
     return replace(decision, below_minimum=below) if below else decision
 
 
@@ -244,7 +252,8 @@ def _lines(policy: Policy, touches: Sequence[Touch], weights: Sequence[int]) -> 
     return {partner: own for partner, own in lines.items() if partner not in small}, frozenset(small)
 
 
-def _not_won(deal: Deal) -> str:
+def not_won(deal: Deal) -> str:
+    """Why a deal is not one that counts as won."""
     if deal.merged_into is not None:
         return f"the deal was merged into {deal.merged_into}"
     return "the deal was removed from the CRM" if deal.removed else f"the deal is {deal.stage}, not won"

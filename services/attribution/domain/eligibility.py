@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
+from services.attribution.domain import words
 from services.attribution.domain.facts import Deal, Touch, chronological
 from services.attribution.domain.partners import Directory
 from services.attribution.domain.policy import Policy
 from services.attribution.domain.timeline import phase_of
 from shared.program import Repeats
+
+NAMED: Final = 3
+"""Kinds, regions or products named in a reason; the others are counted, for a program may list thousands."""
 
 
 class Reason(StrEnum):
@@ -36,24 +40,28 @@ class Reason(StrEnum):
     AMBIGUOUS_ACCOUNT = "ambiguous_account"
     NO_SHARE_AT_POSITION = "no_share_at_position"
     BELOW_MINIMUM = "below_minimum"
+    NOTHING_LEFT = "nothing_left"
     DEAL_NOT_CONSIDERED = "deal_not_considered"
     NO_PROGRAM = "no_program"
     NOT_WON = "not_won"
 
 
-def deal_reason(policy: Policy, deal: Deal) -> str | None:
-    """Why no touchpoint can count on a deal, in words; None when they can."""
+def deal_reason(policy: Policy, deal: Deal, *, of_any_kind: bool = False) -> str | None:
+    """Why no touchpoint can count on a deal, in words; None when they can.
+
+    With `of_any_kind`, whatever kind of deal it is: what partners keep of renewals has a list of kinds of its own.
+    """
     considers, rules = policy.rules.considers, policy.rules
     banned = sorted(rules.excluded.accounts.intersection(deal.account))
     if banned:
         return f"{policy.called} excludes the account {banned[0]}"
     for name, wanted, found in (
-        ("kind", considers.deal_kinds, deal.kind),
+        ("kind", None if of_any_kind else considers.deal_kinds, deal.kind),
         ("region", considers.regions, deal.region),
         ("product", considers.products, deal.product),
     ):
         if wanted is not None and found not in wanted:
-            listed = ", ".join(sorted(wanted)) or "none"
+            listed = words.some(sorted(wanted), NAMED) or "none"
             return f"{policy.called} considers deals of {name} {listed}; this one's is {found or 'not stated'}"
     return None
 
@@ -77,7 +85,7 @@ def eligible(policy: Policy, deal: Deal, touches: Iterable[Touch], directory: Di
         and not touch.withdrawn
     ]
     if policy.narrows:
-        found = [touch for touch in found if _narrowed(policy, deal, touch, directory) is None]
+        found = [touch for touch in found if left_out(policy, deal, touch, directory) is None]
     found.sort(key=chronological)
     return found
 
@@ -96,11 +104,11 @@ def reason(policy: Policy, deal: Deal, touch: Touch, directory: Directory) -> Re
         return Reason.TOO_LATE
     if touch.activity not in policy.weights:
         return Reason.UNKNOWN_ACTIVITY
-    narrowed = _narrowed(policy, deal, touch, directory) if policy.narrows else None
+    narrowed = left_out(policy, deal, touch, directory) if policy.narrows else None
     return narrowed or (None if policy.weights[touch.activity] else Reason.ZERO_WEIGHT)
 
 
-def _narrowed(policy: Policy, deal: Deal, touch: Touch, directory: Directory) -> Reason | None:
+def left_out(policy: Policy, deal: Deal, touch: Touch, directory: Directory) -> Reason | None:
     """The first of the program's own lists that leaves a touchpoint out."""
     considers = policy.rules.considers
     if touch.partner in policy.rules.excluded.partners or touch.reported_as in policy.rules.excluded.partners:

@@ -12,11 +12,12 @@ from typing import Final
 
 from services.attribution.domain import credit, eligibility, reasons, words
 from services.attribution.domain.credit import Decision, Share, decide, fraction
+from services.attribution.domain.division import Rest
 from services.attribution.domain.eligibility import Reason
 from services.attribution.domain.facts import Deal, FactKey, Touch, chronological
 from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Policy, Rules
-from services.attribution.domain.renewals import Origin
+from services.attribution.domain.renewals import First, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Explanation:
     """The decision and the reason of every touchpoint of the account, both lists in chronological order."""
 
     decision: Decision
-    origin: Origin | None
+    origin: First | None
     credited: tuple[Credited, ...]
     uncredited: tuple[Uncredited, ...]
 
@@ -74,7 +75,7 @@ def explain(
         if (touch.source, touch.id) not in with_credit
     ] + [Uncredited(touch, Reason.AMBIGUOUS_ACCOUNT, reasons.AMBIGUOUS) for touch in torn]
     ordered = tuple(sorted(without, key=lambda line: chronological(line.touch)))
-    return Explanation(decision, origin, tuple(credited), ordered)
+    return Explanation(decision, origin.of(deal) if origin is not None else None, tuple(credited), ordered)
 
 
 def _credited(deal: Deal, decision: Decision, touches: Sequence[Touch], directory: Directory) -> list[Credited]:
@@ -171,7 +172,17 @@ def _uncredited(
     if why is None:
         below = touch.partner in decision.below_minimum
         why = Reason.BELOW_MINIMUM if below else Reason.NO_SHARE_AT_POSITION
+        if _nothing_left(decision):
+            why = Reason.NOTHING_LEFT
     return Uncredited(touch, why, reasons.describe(why, policy, deal, touch))
+
+
+def _nothing_left(decision: Decision) -> bool:
+    """Whether the policy, and not the model, leaves nothing for touchpoints."""
+    others = {Rest.NO_WEIGHT, Rest.NO_ACCOUNT}
+    return not any(share.touches for share in decision.shares) and all(
+        part.reason not in others for part in decision.rest
+    )
 
 
 def summary(deal: Deal, decision: Decision) -> str:

@@ -39,7 +39,8 @@ def _takes_part(policy: Policy, deal: Deal, touch: Touch, directory: Directory) 
     """Whether a touchpoint shows that its partner worked on the deal, be it credited or not."""
     why = eligibility.reason(policy, deal, touch, directory)
     if why is Reason.AFTER_CLOSE and policy.roles.get(touch.activity) is Role.IMPLEMENTER:
-        return deal.closed_at is not None and touch.occurred_at <= deal.closed_at + policy.delivery
+        in_time = deal.closed_at is not None and touch.occurred_at <= deal.closed_at + policy.delivery
+        return in_time and eligibility.left_out(policy, deal, touch, directory) is None
     return why is None or why is Reason.ZERO_WEIGHT
 
 

@@ -45,11 +45,13 @@ class Graph:
     def company(self, keys: Sequence[str], day: date) -> frozenset[str]:
         """The keys that are one company with a deal's on a day.
 
-        Where a separation cuts through the deal's own keys, the first (strongest) one says where it belongs.
+        Where a separation cuts through the deal's own keys, the first (strongest) one says where it belongs. Two deals
+        that give their accounts one name are joined by it only while a statement says whose it is.
         """
-        groups: Iterable[Sequence[str]] = [
-            tuple(keys), *self.deals, *(link.keys for link in self.links if not link.apart and link.holds_on(day))
-        ]  # fmt: skip
+        stated = [link.keys for link in self.links if link.holds_on(day)]
+        conducting = {key for link in self.links if not link.apart and link.holds_on(day) for key in link.keys}
+        deals = (tuple(key for key in group if not _is_name(key) or key in conducting) for group in self.deals)
+        groups: Iterable[Sequence[str]] = [tuple(keys), *filter(None, deals), *stated]
         for cut in (frozenset(link.keys) for link in self.links if link.apart and link.holds_on(day)):
             groups = [part for group in groups for part in _cut(group, cut) if part]
         joined = identity.components(groups, {})
@@ -58,6 +60,10 @@ class Graph:
 
 def _cut(group: Sequence[str], cut: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(key for key in group if key in cut), tuple(key for key in group if key not in cut)
+
+
+def _is_name(key: str) -> bool:
+    return key.startswith("name:")
 
 
 def is_strong(key: str) -> bool:

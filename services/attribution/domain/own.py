@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from services.attribution.domain import eligibility, reasons, words
+from services.attribution.domain.credit import not_won
 from services.attribution.domain.eligibility import Reason
 from services.attribution.domain.facts import Deal, Touch
 from services.attribution.domain.partners import Directory
@@ -48,7 +49,7 @@ def lines(deal: Deal, touches: Sequence[Touch], rules: Rules, directory: Directo
 def _undecided(deal: Deal, touch: Touch) -> Line:
     if deal.counts and deal.closed_at is not None:
         return Line(touch, Reason.NO_PROGRAM, f"No program version was in force on {deal.closed_at:%Y-%m-%d}.")
-    return Line(touch, Reason.NOT_WON, f"The deal is {deal.stage}; credit is decided when a deal is won.")
+    return Line(touch, Reason.NOT_WON, f"{reasons.sentence(not_won(deal))}; credit is decided when a deal is won.")
 
 
 def _line(policy: Policy, deal: Deal, touch: Touch, dropped: Reason | None, directory: Directory) -> Line:

@@ -7,6 +7,7 @@ pass does not take is read again by the full contract, whose error names the fie
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -257,8 +258,8 @@ def fingerprint(body: object) -> bytes:
 
 
 def as_json(value: bytes) -> str:
-    """A message's body for keeping beside a conflict."""
-    return orjson.dumps(from_json(value)).decode()
+    """A message's body for keeping beside a conflict: with all that was said, numbers of any length among it."""
+    return json.dumps(from_json(value), ensure_ascii=False)
 
 
 def program_document(text: str) -> Mapping[str, object]:

@@ -39,8 +39,10 @@ class Directory:
         for kind in kinds:
             self._kinds.setdefault(kind.partner, []).append(kind)
         self._merges: dict[str, list[Merge]] = {}
+        self._merged_from: dict[str, set[str]] = {}
         for merge in merges:
             self._merges.setdefault(merge.partner, []).append(merge)
+            self._merged_from.setdefault(merge.into, set()).add(merge.partner)
 
     @property
     def has_merges(self) -> bool:
@@ -67,8 +69,7 @@ class Directory:
         """Every partner that may count as this one on some day, itself included."""
         found, waiting = {partner}, [partner]
         while waiting:
-            into = waiting.pop()
-            new = {m.partner for merges in self._merges.values() for m in merges if m.into == into} - found
+            new = self._merged_from.get(waiting.pop(), set()) - found
             found |= new
             waiting += new
         return sorted(found)

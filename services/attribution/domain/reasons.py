@@ -62,6 +62,8 @@ def _among_others(reason: Reason, policy: Policy, touch: Touch) -> str:
             return f"The partner's earlier or weightier touchpoint counts in its place (rule on repeats: {rule})."
         case Reason.ABOVE_CAP:
             return "The partner has as many touchpoints on this deal as may count; the earliest are taken."
+        case Reason.NOTHING_LEFT:
+            return "Nothing of the deal is left for touchpoints: others keep all that is divided."
         case Reason.BELOW_MINIMUM:
             return f"The partner's share is below the minimum of {percent(policy.rules.minimum_share)}."
         case _:

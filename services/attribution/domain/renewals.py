@@ -6,23 +6,35 @@ the policy names leaves them a part that decays with the years, divided like the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
 
 from services.attribution.domain.facts import Deal
+from services.attribution.domain.partners import Directory
 from services.attribution.domain.policy import Policy
 from shared.events.deal import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """An account's first deal: when it closed, and the weights of the partners that sourced it."""
+class First:
+    """A company's first deal: when it closed, and the weights of the partners that sourced it."""
 
     deal: Deal
     closed_on: date
     weights: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The first deal of each company (by its account keys) that a unit of linked accounts consists of."""
+
+    firsts: Mapping[tuple[str, ...], First]
+
+    def of(self, deal: Deal) -> First | None:
+        """The first deal of a deal's own company, as it was on the day that governs the deal."""
+        return self.firsts.get(deal.account)
 
 
 def first_deal(deals: Iterable[Deal]) -> Deal | None:
@@ -31,17 +43,32 @@ def first_deal(deals: Iterable[Deal]) -> Deal | None:
     return min(won, key=lambda deal: (deal.closed_at, deal.source, deal.id), default=None)
 
 
-def kept(policy: Policy, deal: Deal, origin: Origin | None) -> Fraction:
-    """The part of what is divided that the origin's partners keep of a deal; 0 when none."""
+def belongs(deal: Deal, account: Collection[str]) -> bool:
+    """Whether a deal is one of the company with these account keys: its strongest key says where it belongs."""
+    return not account or not deal.keys or deal.keys[0] in account
+
+
+def originators(policy: Policy, deal: Deal, first: First | None, directory: Directory) -> dict[str, int]:
+    """The weights of those who keep a part of a deal: each counts as the partner it is on the day that governs it."""
+    if policy.rules.renewals is None or first is None or deal.closed_at is None:
+        return {}
+    day, excluded = policy.day(deal.closed_at), policy.rules.excluded.partners
+    found: dict[str, int] = {}
+    for sourced_by, weight in first.weights.items():
+        partner = directory.counts_as(sourced_by, day)
+        if partner not in excluded and sourced_by not in excluded:
+            found[partner] = found.get(partner, 0) + weight
+    return found
+
+
+def kept(policy: Policy, deal: Deal, first: First | None) -> Fraction:
+    """The part of what is divided that the first deal's partners keep of a deal; 0 when none."""
     rule = policy.rules.renewals
-    if rule is None or origin is None or not origin.weights or deal.closed_at is None:
+    if rule is None or first is None or deal.closed_at is None or first.deal.closed_at is None:
         return Fraction(0)
-    if deal.kind not in rule.deal_kinds or deal.key == origin.deal.key:
+    if deal.kind not in rule.deal_kinds or deal.key == first.deal.key or deal.closed_at < first.deal.closed_at:
         return Fraction(0)
-    closed_on = policy.day(deal.closed_at)
-    if closed_on < origin.closed_on:
-        return Fraction(0)
-    place = max(1, anniversary(origin.closed_on, closed_on)) - 1
+    place = max(1, anniversary(first.closed_on, policy.day(deal.closed_at))) - 1
     keeps = rule.originating_partner_keeps
     return keeps[place] if place < len(keeps) else Fraction(0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -159,10 +160,23 @@ ITEM_FIELDS: Final[dict[review.Kind, tuple[str, ...]]] = {
 """What identifies an item of the review list, by kind."""
 
 
+MAX_PART: Final = 1_000
+"""The longest part of an item: an account key has an id of 200 characters and a CRM's name, escaped."""
+_VERSION: Final = re.compile(r"[0-9]{1,19}")
+_PRINT: Final = re.compile(r"([0-9a-f]{2})*")
+
+
 def refuse_item(kind: review.Kind, item: tuple[str, ...]) -> None:
     """Raise `Invalid` unless the item has the parts that its kind is identified by."""
     fields = ITEM_FIELDS[kind]
-    if len(item) != len(fields):
+    by_name = dict(zip(fields, item, strict=False))
+    if (
+        len(item) != len(fields)
+        or any("\x00" in part or len(part) > MAX_PART for part in item)
+        or not _VERSION.fullmatch(version := by_name.get("version", "0"))
+        or int(version) >= 2**63  # a version of a fact is below
+        or not _PRINT.fullmatch(by_name.get("fingerprint", ""))
+    ):
         raise Invalid(Fault("item", f"a {kind} is identified by {', '.join(fields)}, as the review list shows it"))
 
 

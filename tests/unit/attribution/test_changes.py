@@ -1,35 +1,18 @@
 """Revisions: written only when the content changed, saying what changed, in the shape of the contract."""
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from services.attribution.domain import changes
-from services.attribution.domain.changes import Candidate, Change
-from services.attribution.domain.facts import Deal, Standing, Touch
-from services.attribution.domain.policy import Rules
+from services.attribution.domain.changes import Change
+from services.attribution.domain.credit import decide
+from services.attribution.domain.facts import Deal
 from shared.events import credit
 from shared.events.credit import CreditDecided, Status
 from shared.events.deal import Stage
-from tests.unit.attribution.support import CLOSE, rules, touch, won
+from tests.unit.attribution.support import CLOSE, change, rules, touch, won
 
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
 TOUCHES = [touch("A", 30), touch("B", 3)]
-
-
-def change(deal: Deal, touches: list[Touch], found: Rules, before: Change | None = None) -> Change | None:
-    """The new revision after `before`, or None."""
-    standing = None
-    if before is not None:
-        decided, policy = before.decision, before.decision.policy
-        standing = Standing(
-            before.revision, decided.status, before.digest, decided.amount_minor, decided.currency,
-            policy.program if policy else None, policy.version if policy else None, decided.governed_on,
-            decided.touchpoints,
-        )  # fmt: skip
-    different = changes.difference(Candidate(deal, standing), touches, found)
-    published = json.loads(before.snapshot) if before else None
-    return changes.change(different, published, NOW) if different else None
 
 
 def first() -> Change:
@@ -116,3 +99,15 @@ def test_large_events_stay_below_the_limit_of_a_message() -> None:
     assert made is not None
     assert len(made.snapshot) < 1_000_000
     assert sum(share.amount.minor for share in CreditDecided.model_validate_json(made.snapshot).shares) == 10**9
+
+
+def test_weights_beyond_all_digits_have_a_digest() -> None:
+    """Thousands of partners with uneven weights lead to numbers that Python refuses to write out in decimals."""
+    decision = decide(won(), TOUCHES, rules())
+    huge = [
+        share._replace(weight=share.weight * factor, scale=share.scale * factor, weights=(share.weights[0] * factor,))
+        for share, factor in zip(decision.shares, (10**5_000, 10**5_000 + 1), strict=True)
+    ]
+    assert changes.digest(won(), replace(decision, shares=tuple(huge))) != changes.digest(won(), decision)
+    twice = [s._replace(weight=s.weight * 2, scale=s.scale * 2, weights=(s.weights[0] * 2,)) for s in decision.shares]
+    assert changes.digest(won(), replace(decision, shares=tuple(twice))) == changes.digest(won(), decision)

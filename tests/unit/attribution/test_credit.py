@@ -18,7 +18,7 @@ from services.attribution.domain.policy import Policy, Rules
 from shared import money
 from shared.events.credit import Status
 from shared.events.deal import Stage
-from tests.unit.attribution.support import CLOSE, U_SHAPED, amounts, rules, shares, touch, won
+from tests.unit.attribution.support import CLOSE, U_SHAPED, amounts, ruled, rules, shares, touch, won
 
 MICROSECOND = timedelta(microseconds=1)
 MODELS = [
@@ -165,3 +165,43 @@ def test_currencies_without_decimals_are_split_in_whole_units() -> None:
     """100 yen among three: 34, 33, 33, and no fraction of a yen."""
     decided = decide(won(100, "JPY"), [touch(p, 3) for p in "ABC"], rules({"kind": "linear"}))
     assert [money.to_decimal(minor, "JPY") for minor in amounts(decided).values()] == ["34", "33", "33"]
+
+
+def test_no_name_of_a_partner_is_taken_for_a_part_of_nobody() -> None:
+    """A partner that is called like the last of all letters and a reason gets its share and nothing of the rest."""
+    names = ["\U0010ffffoutside_pool", "\U0010ffff", "a"]
+    decided = decide(won(9), [touch(name, 3, "demo") for name in names], ruled(pool="50%"))
+    assert amounts(decided) == {"a": 2, "\U0010ffff": 2, "\U0010ffffoutside_pool": 1}
+    assert decided.unattributed_minor == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"pool": "0%"}, "0% of a deal is divided"),
+        ({"our_own_team": "100%"}, "our own team keeps 100% of the pool"),
+    ],
+)
+def test_where_nothing_is_divided_no_touchpoint_is_blamed(words: dict[str, str], reason: str) -> None:
+    """Without a part for partners the deal is unattributed for that reason, and each touchpoint says so too."""
+    explained = explain(won(), [touch("A", 3, "demo")], (), ruled(**words))  # type: ignore[arg-type]
+    decided = explained.decision
+    assert (decided.status, decided.reason, decided.unattributed_minor) == (Status.UNATTRIBUTED, reason, 10_000)
+    assert [line.reason for line in explained.uncredited] == [Reason.NOTHING_LEFT]
+
+
+def test_who_alone_reaches_a_minimum_of_all_gets_all() -> None:
+    """A minimum of 100% is reached by a single partner; where two share nobody reaches it, and it does not apply."""
+    found = ruled(minimum_share="100%")
+    assert amounts(decide(won(), [touch("A", 3, "demo")], found)) == {"A": 10_000}
+    assert amounts(decide(won(), [touch("A", 3, "demo"), touch("B", 3, "demo")], found)) == {"A": 5_000, "B": 5_000}
+
+
+def test_a_share_below_the_minimum_goes_to_the_others() -> None:
+    """Of 4, 4 and 2 tenths the last is below a quarter: the others have a half each, and it is told why it has none."""
+    touches = [touch(name, 3, "demo", name=f"{name}{n}") for name, count in zip("ABC", (4, 4, 2), strict=True)
+               for n in range(count)]  # fmt: skip
+    assert amounts(decide(won(), touches, ruled(minimum_share="25%"))) == {"A": 5_000, "B": 5_000}
+    assert amounts(decide(won(), touches, ruled(minimum_share="20%"))) == {"A": 4_000, "B": 4_000, "C": 2_000}
+    left = explain(won(), touches, (), ruled(minimum_share="25%")).uncredited
+    assert {(line.touch.partner, line.reason) for line in left} == {("C", Reason.BELOW_MINIMUM)}
