@@ -124,23 +124,26 @@ def digest(deal: Deal, decision: Decision) -> bytes:
         return state.digest()
     policy = decision.policy
     ruled = (policy.program, policy.version, policy.model_label) if policy else ()
-    head = (decision.reason, deal.kind, *ruled, decision.governed_on, decision.amount_minor, decision.currency)
-    state.update(repr([None if part is None else str(part) for part in head]).encode())
     divisor = gcd(
         *(weight for share in decision.shares for weight in share.weights),
         *(share.weight for share in decision.shares), *(part.weight for part in decision.rest),
     ) or 1  # fmt: skip
-    parts: list[str] = []
-    for share in decision.shares:
-        # No id is empty or holds NUL, so the text can be read in one way alone.
-        parts += ("", share.partner, share.influence, f"{share.originating // divisor:x}")
-        for touch, weight in zip(share.touches, share.weights, strict=True):
-            parts += (touch.source, touch.id, touch.activity, touch.occurred_at.isoformat(), f"{weight // divisor:x}")
-    for part in decision.rest:
-        parts += ("", part.reason, part.text, f"{part.weight // divisor:x}")
-    for partner, influence in (decision.participants or {}).items():
-        parts += (partner, influence)
-    state.update("\x00".join(parts).encode())
+    shares = [
+        (
+            share.partner, share.influence, f"{share.originating // divisor:x}",
+            [
+                (touch.source, touch.id, touch.activity, touch.occurred_at, f"{weight // divisor:x}")
+                for touch, weight in zip(share.touches, share.weights, strict=True)
+            ],
+        )
+        for share in decision.shares
+    ]  # fmt: skip
+    rest = [(part.reason, part.text, f"{part.weight // divisor:x}") for part in decision.rest]
+    content = (
+        decision.reason, deal.kind, ruled, decision.governed_on, decision.amount_minor, decision.currency, shares, rest,
+        decision.participants,
+    )  # fmt: skip
+    state.update(orjson.dumps(content))
     return state.digest()
 
 
