@@ -69,28 +69,40 @@ JOIN attribution.account_statement s
     ON s.about = n.about AND s.source = n.source AND s.id = n.id AND s.version = n.version
 WHERE s.fingerprint <> n.print
 """
-# Another version of a statement may name other accounts: all of them are looked at again.
-_NOTE_DATED: Final = """
-WITH concerned AS (
-    SELECT s.account_id,
+# Another version of a statement may name other accounts, or none: all of them are looked at again.
+_NOTE_STATED: Final = """
+WITH stated AS (
+    SELECT s.about, s.source, s.id,
            bool_or(s.about = 'separated' OR s.effective_from IS NOT NULL OR s.undone) OR count(*) > 1 AS dated
-    FROM unnest($1::text[], $2::text[], $3::text[]) AS n (about, source, id)
+    FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[], $3::text[]) AS n (about, source, id)) AS n
     JOIN attribution.account_statement s ON s.about = n.about AND s.source = n.source AND s.id = n.id
+    GROUP BY s.about, s.source, s.id
+), concerned AS (
+    SELECT s.account_id, bool_or(t.dated) AS dated FROM stated t
+    JOIN attribution.account_statement s ON s.about = t.about AND s.source = t.source AND s.id = t.id
     WHERE s.account_id IS NOT NULL GROUP BY s.account_id
 ), noted AS (
     UPDATE attribution.account a SET dated = true FROM concerned c WHERE a.account_id = c.account_id AND c.dated
 )
 SELECT account_id FROM concerned
 """
+_NOTE_DATED: Final = "UPDATE attribution.account SET dated = true WHERE account_id = ANY($1::bigint[]) AND NOT dated"
+_DATED: Final = "SELECT account_id FROM attribution.account WHERE account_id = ANY($1::bigint[]) AND dated"
+# The newest version may be in another unit.
 _STATEMENTS_OF: Final = """
-SELECT DISTINCT ON (s.account_id, s.about, s.source, s.id) s.account_id, s.about, s.keys, s.effective_from, s.undone
-FROM attribution.account_statement s WHERE s.account_id = ANY($1::bigint[])
-ORDER BY s.account_id, s.about, s.source, s.id, s.version DESC
+SELECT s.account_id, s.about, s.keys, s.effective_from FROM attribution.account_statement s
+WHERE s.account_id = ANY($1::bigint[]) AND NOT s.undone AND NOT EXISTS (
+    SELECT FROM attribution.account_statement n
+    WHERE n.about = s.about AND n.source = s.source AND n.id = s.id AND n.version > s.version)
+ORDER BY s.account_id, s.about, s.source, s.id
 """
+# All keys of a snapshot are of one unit, whatever account its deal belongs to by now. Of names, the present one counts.
 _DEAL_KEYS_OF: Final = """
-SELECT DISTINCT d.account_id, v.keys || coalesce(ARRAY[d.name_key], '{}') AS keys FROM attribution.deal d
-JOIN attribution.deal_version v ON v.source = d.source AND v.deal_id = d.deal_id
-WHERE d.account_id = ANY($1::bigint[])
+SELECT DISTINCT k.account_id, v.keys || array_remove(ARRAY[d.name_key], NULL) AS keys
+FROM attribution.account_key k
+JOIN attribution.deal_version v ON v.keys[1] = k.key
+LEFT JOIN attribution.deal d ON d.source = v.source AND d.deal_id = v.deal_id AND d.version = v.version
+WHERE k.account_id = ANY($1::bigint[])
 """
 SHOWN_STATEMENTS: Final = 200
 """Statements shown with an account, the newest first; a company has a handful."""
@@ -134,6 +146,17 @@ async def own_keys(connection: asyncpg.Connection, name_keys: Collection[str]) -
     return [(row["name_key"], row["own"]) for row in rows]
 
 
+async def note_dated(connection: asyncpg.Connection, accounts: Collection[int]) -> None:
+    """Note that what is one company in these units must be computed."""
+    if accounts:
+        await connection.execute(_NOTE_DATED, list(accounts))
+
+
+async def dated(connection: asyncpg.Connection, accounts: Collection[int]) -> list[int]:
+    """Those of these units in which it must."""
+    return [row["account_id"] for row in await connection.fetch(_DATED, list(accounts))] if accounts else []
+
+
 async def save_statements(
     connection: asyncpg.Connection, rows: Sequence[AccountStatement], accounts: Mapping[str, int]
 ) -> tuple[list[AccountStatement], list[int]]:
@@ -148,7 +171,7 @@ async def save_statements(
     others = {tuple(row) for row in await connection.fetch(_OTHER_STATEMENTS, *columns[:4], columns[10])}
     fresh = [r for r in rows if (r.about, r.source, r.id, r.version) in stored]
     named = [[r.about for r in fresh], [r.source for r in fresh], [r.id for r in fresh]]
-    concerned = [row["account_id"] for row in await connection.fetch(_NOTE_DATED, *named)] if fresh else []
+    concerned = [row["account_id"] for row in await connection.fetch(_NOTE_STATED, *named)] if fresh else []
     return [r for r in rows if (r.about, r.source, r.id, r.version) in others], concerned
 
 
@@ -158,7 +181,7 @@ async def graphs(connection: asyncpg.Connection, accounts: Sequence[int]) -> dic
         return {}
     links: dict[int, list[Link]] = {account: [] for account in accounts}
     for row in await connection.fetch(_STATEMENTS_OF, accounts):
-        if not row["undone"] and row["keys"]:
+        if row["keys"]:
             apart = row["about"] == About.SEPARATED
             links[row["account_id"]].append(Link(tuple(row["keys"]), apart, row["effective_from"]))
     deals: dict[int, list[tuple[str, ...]]] = {account: [] for account in accounts}

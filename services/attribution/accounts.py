@@ -45,5 +45,11 @@ async def link(connection: asyncpg.Connection, groups: Sequence[Sequence[str]]) 
             widened.append(account)
     await account_store.save_keys(connection, gained)
     await account_store.merge_accounts(connection, survivors)
+    await account_store.note_dated(connection, {accounts[group[0]] for group in groups if _by_name(group)})
     widened += await account_store.bystanders(connection, gained.keys())
     return Links(accounts, list(survivors.values()), widened)
+
+
+def _by_name(group: Sequence[str]) -> bool:
+    """Whether a deal without a key belongs somewhere by its name alone: it may be called otherwise later."""
+    return any(key.startswith("deal:") for key in group) and any(key.startswith("name:") for key in group)

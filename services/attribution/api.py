@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Path, Query
 from fastapi.responses import PlainTextResponse, Response
 
 from services.attribution import account_store, credit_store, doors, own_loading, own_views, queries, reviews, views
@@ -18,6 +18,7 @@ from services.attribution.domain import explain
 from services.attribution.doors import Json, Paged, PathId, Reader, Reading, Shared, State
 from services.attribution.loading import Loader
 from shared import http
+from shared.events.base import AccountKey
 from shared.events.credit import Status
 from shared.service import Parts
 
@@ -188,7 +189,7 @@ async def influence(
 
 @router.get("/accounts/{key:path}", tags=["accounts"])
 async def show_account(
-    key: PathId, caller: Reader, state: Shared,
+    key: Annotated[AccountKey, Path()], caller: Reader, state: Shared,
     on: Annotated[date | None, Query(description="As deals closing on this day see it; default: today")] = None,
 ) -> Json:  # fmt: skip
     """The company a key such as `domain:acme.example` belongs to: its keys, names and what was stated about them."""

@@ -6,7 +6,7 @@ not by the batch.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import asyncpg
 import orjson
 
 from services.attribution import partner_store
-from services.attribution.domain import links, parse
+from services.attribution.domain import links, parse, statements
 from services.attribution.domain.changes import Candidate, Change, Difference
 from services.attribution.domain.facts import Deal, FactKey, Standing, Touch
 from services.attribution.domain.partners import NOBODY, Directory
@@ -43,8 +43,9 @@ _CANDIDATES: Final = f"""{_CANDIDATE}
 WHERE d.account_id = ANY($1::bigint[]) AND (d.stage = 'won' OR s.revision IS NOT NULL)
 """
 _ONE_DEAL: Final = f"{_CANDIDATE} WHERE d.source = $1 AND d.deal_id = $2"
+# (SELECT 'won') as in `store`: not by the index of all won deals.
 _WON_DEALS: Final = f"""{_CANDIDATE}
-WHERE d.account_id = $1 AND d.stage = 'won' ORDER BY d.closed_at DESC, d.source, d.deal_id LIMIT $2
+WHERE d.account_id = $1 AND d.stage = (SELECT 'won') ORDER BY d.closed_at DESC, d.source, d.deal_id LIMIT $2
 """
 # Each touchpoint is read by one of its keys. OFFSET 0 keeps the planner from reading all touchpoints of the time first
 # and looking for their account afterwards, which it believes to be cheap while the table has no statistics.
@@ -108,9 +109,32 @@ _PUBLISHED: Final = """
 SELECT c.source, c.deal_id, c.snapshot FROM unnest($1::text[], $2::text[], $3::int[]) AS n (source, id, revision)
 JOIN attribution.credit c ON c.source = n.source AND c.deal_id = n.id AND c.revision = n.revision
 """
+_LATE: Final = """
+SELECT l.deal_source, l.deal_id, l.source, l.id FROM unnest($1::text[], $2::text[]) AS n (source, id)
+JOIN attribution.late_claim l ON l.deal_source = n.source AND l.deal_id = n.id WHERE NOT l.admitted
+"""
+_FORGET_LATE: Final = """
+DELETE FROM attribution.late_claim l
+USING unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (deal_source, deal_id, source, id)
+WHERE l.deal_source = n.deal_source AND l.deal_id = n.deal_id AND l.source = n.source AND l.id = n.id
+    AND NOT l.admitted
+"""
 _NOTE_LATE: Final = """
 INSERT INTO attribution.late_claim (deal_source, deal_id, source, id)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING
+"""
+# OFFSET 0 as above: the few torn ones first.
+_TORN: Final = """
+SELECT a.source, a.id FROM attribution.ambiguous_touchpoint a
+CROSS JOIN LATERAL (
+    SELECT id_key, domain_key FROM attribution.touchpoint WHERE source = a.source AND id = a.id OFFSET 0) t
+WHERE a.torn AND (SELECT bool_or(k.account_id = ANY($1::bigint[])) FROM attribution.account_key k
+    WHERE k.key = ANY(ARRAY[t.id_key, t.domain_key]))
+"""
+_NOTE_TORN: Final = """
+INSERT INTO attribution.ambiguous_touchpoint (source, id, torn)
+SELECT source, id, $3 FROM unnest($1::text[], $2::text[]) AS n (source, id)
+ON CONFLICT (source, id) DO UPDATE SET torn = excluded.torn
 """
 _SAVE_CREDIT: Final = """
 INSERT INTO attribution.credit (source, deal_id, revision, decided_at, cause, snapshot)
@@ -136,7 +160,11 @@ Window = tuple[int, datetime, datetime]
 
 
 class Reference:
-    """What all deals have in common: the program versions, each parsed once in this process, and the partners."""
+    """What all deals have in common: the program versions, each parsed once in this process, and the partners.
+
+    Readers share it and may see the database at different moments. So what one has read becomes the others' in one
+    step, with what it was read from, and each gets its own.
+    """
 
     def __init__(self) -> None:
         self._parsed: dict[tuple[str, int], Program] = {}
@@ -148,20 +176,22 @@ class Reference:
         """The rules and partners as stored by now; read anew only when there is something new."""
         stamp = {tuple(row) for row in await connection.fetch(_STAMP)}
         stored = {(program, version) for program, version in stamp if program}
+        rules = self._rules
         if stored != self._parsed.keys():
-            missing = sorted(stored - self._parsed.keys())
+            parsed = {key: known for key, known in self._parsed.items() if key in stored}
+            missing = sorted(stored - parsed.keys())
             rows = await connection.fetch(_DOCUMENTS, *map(list, zip(*missing, strict=True))) if missing else []
-            known = {key: parsed for key, parsed in self._parsed.items() if key in stored}
-            added = {
+            parsed |= {
                 (row["program"], row["version"]): program.parse(parse.program_document(row["document"])) for row in rows
             }
-            self._parsed = known | added
-            self._rules = Rules(self._parsed.values())
+            rules = Rules(parsed.values())
+            self._parsed, self._rules = parsed, rules
         partners = frozenset(number for name, number in stamp if not name)
+        directory = self._directory
         if partners != self._partners:
-            self._directory = await partner_store.directory(connection)
-            self._partners = partners
-        return self._rules, self._directory
+            directory = await partner_store.directory(connection)
+            self._partners, self._directory = partners, directory
+        return rules, directory
 
 
 async def candidates(connection: asyncpg.Connection, accounts: Sequence[int]) -> dict[int, list[Candidate]]:
@@ -273,11 +303,27 @@ async def published(connection: asyncpg.Connection, found: Sequence[Difference])
     return {(row["source"], row["deal_id"]): orjson.loads(row["snapshot"]) for row in fetched}
 
 
-async def note_late(connection: asyncpg.Connection, claims: Sequence[tuple[FactKey, FactKey]]) -> None:
-    """Remember touchpoints that came too late for a deal (deal, touchpoint), for the review list."""
-    if claims:
-        rows = [(*deal, *touch) for deal, touch in claims]
-        await connection.execute(_NOTE_LATE, *map(list, zip(*rows, strict=True)))
+async def note_late(
+    connection: asyncpg.Connection, deals: Sequence[FactKey], claims: Sequence[tuple[FactKey, FactKey]]
+) -> None:
+    """Let the review list show these touchpoints that came too late for a deal (deal, touchpoint), of these deals."""
+    if not deals:
+        return
+    noted = {tuple(row) for row in await connection.fetch(_LATE, *map(list, zip(*deals, strict=True)))}
+    late = {claim for deal, touch in claims if statements.fits(claim := (*deal, *touch))}
+    for statement, rows in ((_FORGET_LATE, noted - late), (_NOTE_LATE, late - noted)):
+        if rows:
+            await connection.execute(statement, *map(list, zip(*sorted(rows), strict=True)))
+
+
+async def note_torn(connection: asyncpg.Connection, accounts: Sequence[int], torn: Collection[FactKey]) -> None:
+    """Let the review list show those touchpoints of these accounts that name two companies of one unit."""
+    if not accounts:
+        return
+    noted = {tuple(row) for row in await connection.fetch(_TORN, accounts)}
+    for rows, is_torn in ((noted.difference(torn), False), (set(torn) - noted, True)):
+        if rows:
+            await connection.execute(_NOTE_TORN, *map(list, zip(*sorted(rows), strict=True)), is_torn)
 
 
 async def save(connection: asyncpg.Connection, changes: Sequence[Change], decided_at: datetime) -> None:

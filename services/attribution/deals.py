@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import asyncpg
 
-from services.attribution import accounts, name_store, store
+from services.attribution import account_store, accounts, name_store, store
 from services.attribution.domain import names
 from services.attribution.domain.parse import DealVersion
 from shared.events import deal
@@ -35,11 +35,15 @@ async def point(connection: asyncpg.Connection, fresh: Mapping[DealVersion, str 
     ]
     await store.point_deals(connection, moved)
     first = next(iter(fresh.values()))
-    marks: Marks = dict.fromkeys((*links.survivors, *links.widened), first)
+    # Where links are computed, whatever a snapshot names together may join or part companies.
+    computed = await account_store.dated(connection, {links.accounts[fact.keys[0]] for fact in fresh})
+    marks: Marks = dict.fromkeys((*links.survivors, *links.widened, *computed), first)
     for fact, account in moved:
         before = known.get((fact.source, fact.id))
         if fact.stage == deal.Stage.WON or (before is not None and before.credited):
             marks[account] = fresh[fact]
+        if before is not None and before.credited:  # where it was, it may have been the first deal
+            marks.setdefault(before.account_id, fresh[fact])
     return marks
 
 

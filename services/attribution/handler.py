@@ -128,12 +128,12 @@ async def _store_deals(connection: asyncpg.Connection, batch: Batch[DealVersion]
 
 async def _store_touchpoints(connection: asyncpg.Connection, batch: Batch[TouchRow]) -> Marks:
     """Store touchpoints; returns the accounts with a won deal that they belong to."""
-    others = await store.save_touchpoints(connection, sorted(batch.rows.values()))
+    others, moved = await store.save_touchpoints(connection, sorted(batch.rows.values()))
     for other in others:
         batch.contradict("touchpoint", other, version=0)
     rows = batch.rows.values()
-    await store.withdraw_pending(connection)
-    assigned = await store.assign_pending(connection)
+    await store.withdraw(connection, [(row.source, row.id) for row in rows])
+    assigned = moved | await store.assign_pending(connection)
     traced = [(row.source, row.id, trace) for row in rows if (trace := batch.trace(row.source, row.id)) is not None]
     await store.save_traces(connection, traced)
     waiting = {names.spelled(row.account_name): row.account_name for row in rows if row.name_key and row.account_name}

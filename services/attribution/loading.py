@@ -43,12 +43,17 @@ ORDER BY revision DESC LIMIT $3
 _SNAPSHOT: Final = "SELECT snapshot FROM attribution.credit WHERE source = $1 AND deal_id = $2 AND revision = $3"
 _TOUCHPOINT: Final = """
 SELECT t.*, c.account_id AS by_id, d.account_id AS by_domain, n.account_id AS by_name, w.reason AS withdrawn_why,
-       w.received_at AS withdrawn_at
+       w.received_at AS withdrawn_at, CASE WHEN s.applied THEN s.id_key ELSE t.id_key END AS own_id_key,
+       CASE WHEN s.applied THEN s.domain_key ELSE t.domain_key END AS own_domain_key
 FROM attribution.touchpoint t
+LEFT JOIN attribution.assignment s ON s.source = t.source AND s.id = t.id
 LEFT JOIN attribution.account_key c ON c.key = t.id_key
 LEFT JOIN attribution.account_key d ON d.key = t.domain_key
 LEFT JOIN attribution.account_key n ON n.key = t.name_key
-LEFT JOIN attribution.withdrawal w ON w.source = t.source AND w.id = t.id
+LEFT JOIN LATERAL (
+    SELECT reason, received_at FROM attribution.withdrawal
+    WHERE source = t.source AND id = t.id AND partner IN ('', t.partner) ORDER BY received_at, partner LIMIT 1
+) w ON t.withdrawn
 WHERE t.source = $1 AND t.id = $2
 """
 _CONFLICTS: Final = """
@@ -74,7 +79,7 @@ class DealPage:
         if self.explanation is None:
             return True
         standing = self.candidate.standing
-        target = digest(self.explanation.decision)
+        target = digest(self.candidate.deal, self.explanation.decision)
         return standing.digest == target if standing else self.explanation.decision.amount_minor is None
 
 

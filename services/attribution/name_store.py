@@ -5,7 +5,7 @@ A proposal is made when its second side becomes known, whichever that is, so it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import asyncpg
@@ -51,9 +51,10 @@ async def save_account_names(connection: asyncpg.Connection, called: Mapping[tup
     fresh = await connection.fetch(_SAVE_ACCOUNT_NAMES, *map(list, zip(*rows, strict=True)))
     blocks = sorted({row["block"] for row in fresh})
     waiting = await connection.fetch(_UNMATCHED_IN, blocks, CANDIDATES) if blocks else []
+    by_block = _by_block(waiting)
     await _propose(connection, [
         (f"name:{other['spelled']}", row["account_key"], other["name"], row["name"], alike)
-        for row in fresh for other in waiting if other["block"] == row["block"]
+        for row in fresh for other in by_block.get(row["block"], ())
         if (alike := names.likeness(row["spelled"], other["spelled"])) >= names.ALIKE
     ])  # fmt: skip
 
@@ -66,11 +67,19 @@ async def save_unmatched_names(connection: asyncpg.Connection, called: Mapping[s
     fresh = await connection.fetch(_SAVE_UNMATCHED_NAMES, *map(list, zip(*rows, strict=True)))
     blocks = sorted({row["block"] for row in fresh})
     known = await connection.fetch(_ACCOUNTS_IN, blocks, CANDIDATES) if blocks else []
+    by_block = _by_block(known)
     await _propose(connection, [
         (f"name:{row['spelled']}", other["account_key"], row["name"], other["name"], alike)
-        for row in fresh for other in known if other["block"] == row["block"]
+        for row in fresh for other in by_block.get(row["block"], ())
         if (alike := names.likeness(row["spelled"], other["spelled"])) >= names.ALIKE
     ])  # fmt: skip
+
+
+def _by_block(rows: Iterable[asyncpg.Record]) -> dict[str, list[asyncpg.Record]]:
+    found: dict[str, list[asyncpg.Record]] = {}
+    for row in rows:
+        found.setdefault(row["block"], []).append(row)
+    return found
 
 
 async def _propose(connection: asyncpg.Connection, proposals: Sequence[Proposal]) -> None:

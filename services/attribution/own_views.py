@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -118,9 +118,14 @@ def touchpoint(found: OwnTouchpoint, partner: str) -> Json:
         found.page, has_deals=bool(results), credited=any(result["credited"] for result in results)
     )
     return {
-        "touchpoint": views.stored(row), "status": status, "text": said, "deals": results,
-        "conflicts": views.conflicts(found.page, partner),
+        "touchpoint": views.stored(row) | {"account": _as_reported(row)}, "status": status, "text": said,
+        "deals": results, "conflicts": views.conflicts(found.page, partner),
     }  # fmt: skip
+
+
+def _as_reported(row: Mapping[str, Any]) -> Json:
+    """The account as the partner named it: the key that a reviewer chose is the vendor's own knowledge."""
+    return {"id_key": row["own_id_key"], "domain_key": row["own_domain_key"], "name": row["account_name"]}
 
 
 def own_credit(row: Row, partner: str) -> Json:

@@ -37,12 +37,28 @@ SELECT DISTINCT unnest(ARRAY[m.partner, m.into_partner]) AS partner
 FROM unnest($1::text[], $2::text[]) AS n (source, id)
 JOIN attribution.partner_merge m ON m.source = n.source AND m.id = n.id
 """
+# Those of which something was ever stated to be merged into these, through chains: what these are told concerns them.
+_WITH_MERGED: Final = """
+WITH RECURSIVE counting (partner) AS (
+    SELECT unnest($1::text[]) UNION
+    SELECT m.partner FROM counting c JOIN attribution.partner_merge m ON m.into_partner = c.partner
+)
+SELECT partner FROM counting
+"""
+# In this order at any size: partner, its touchpoints, their accounts, a won deal. A join with all won deals first, that
+# looks cheap while there are few, takes every touchpoint with every deal.
 _MARK_ACCOUNTS_OF: Final = """
+WITH concerned AS MATERIALIZED (
+    SELECT DISTINCT k.account_id FROM unnest($1::text[]) AS n (partner)
+    CROSS JOIN LATERAL (
+        SELECT id_key, domain_key, name_key FROM attribution.touchpoint WHERE partner = n.partner OFFSET 0) t
+    CROSS JOIN LATERAL (
+        SELECT account_id FROM attribution.account_key
+        WHERE key = ANY(ARRAY[t.id_key, t.domain_key, t.name_key]) OFFSET 0) k
+)
 INSERT INTO attribution.dirty (key, traceparent)
-SELECT DISTINCT k.account_id::text, $2 FROM unnest($1::text[]) AS n (partner)
-JOIN attribution.touchpoint t ON t.partner = n.partner
-JOIN attribution.account_key k ON k.key = ANY(ARRAY[t.id_key, t.domain_key, t.name_key])
-WHERE EXISTS (SELECT FROM attribution.deal d WHERE d.account_id = k.account_id AND d.stage = 'won')
+SELECT c.account_id::text, $2 FROM concerned c
+WHERE (SELECT bool_or(d.stage = 'won') FROM attribution.deal d WHERE d.account_id = c.account_id)
 """
 _MARK_BY_KIND: Final = f"""{_MARK_ACCOUNTS_OF}
 AND EXISTS (SELECT FROM attribution.program_version WHERE document->'attribution'->'considers' ? 'partner_types')
@@ -81,15 +97,19 @@ async def save_merges(
 
 
 async def mark_accounts_of(connection: asyncpg.Connection, partners: Collection[str], traceparent: str | None) -> None:
-    """Mark every account with a won deal on which one of these partners has a touchpoint."""
+    """Mark every account with a won deal and a touchpoint of one of these partners, or of one merged into them."""
     if partners:
-        await connection.execute(_MARK_ACCOUNTS_OF, sorted(partners), traceparent)
+        await connection.execute(_MARK_ACCOUNTS_OF, await _with_merged(connection, partners), traceparent)
 
 
 async def mark_by_kind(connection: asyncpg.Connection, partners: Collection[str], traceparent: str | None) -> None:
     """The same for partners whose kind may have changed, where any program version considers kinds of partners."""
     if partners:
-        await connection.execute(_MARK_BY_KIND, sorted(partners), traceparent)
+        await connection.execute(_MARK_BY_KIND, await _with_merged(connection, partners), traceparent)
+
+
+async def _with_merged(connection: asyncpg.Connection, partners: Collection[str]) -> list[str]:
+    return sorted(row["partner"] for row in await connection.fetch(_WITH_MERGED, list(partners)))
 
 
 async def directory(connection: asyncpg.Connection) -> Directory:

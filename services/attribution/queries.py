@@ -85,7 +85,7 @@ async def counts(connection: AsyncConnection) -> dict[str, int]:
     dirty = tables.metadata.tables[f"{tables.SCHEMA}.dirty"]
     for name, table, condition in (
         ("touchpoints", tables.touchpoint, sa.true()),
-        ("deals_without_account", tables.deal, ~_deal.keyed),
+        ("deals_without_account", tables.deal, ~_deal.keyed & ~_deal.removed & _deal.merged_into.is_(None)),
         ("touchpoints_without_account", tables.touchpoint, _touch.id_key.is_(None) & _touch.domain_key.is_(None)),
         ("conflicts", tables.conflict, sa.true()),
         ("marks_waiting", dirty, sa.true()),

@@ -44,6 +44,7 @@ class Found:
 
     differences: list[Difference] = field(default_factory=list)
     late: list[tuple[FactKey, FactKey]] = field(default_factory=list)
+    torn: set[FactKey] = field(default_factory=set)
     deferred: list[int] = field(default_factory=list)
 
 
@@ -72,7 +73,10 @@ class Credit:
         graphs = await account_store.graphs(connection, dated)
         given = Given(candidates, graphs, *await self._reference.load(connection))
         found = await _decide_all(connection, given, HEAVY_TOUCHPOINTS + 1 if context.lane == LIGHT else None)
-        await credit_store.note_late(connection, found.late)
+        deferred = set(found.deferred)
+        decided = [one.deal.key for of, deals in candidates.items() if of not in deferred for one in deals]
+        await credit_store.note_late(connection, decided, found.late)
+        await credit_store.note_torn(connection, [of for of in dated if of not in deferred], found.torn)
         if found.differences:
             published = await credit_store.published(connection, found.differences)
             made = [changes.change(one, published.get(one.key), context.now) for one in found.differences]
@@ -125,11 +129,12 @@ async def _decide(held: Slice, touches: int, given: Given, found: Found) -> None
 
 def _differences(held: Slice, given: Given, found: Found) -> None:
     for account, touches in held:
-        different, late = company.differences(
-            given.candidates[account], touches, given.graphs.get(account), given.rules, given.directory
-        )
+        deals, graph = given.candidates[account], given.graphs.get(account)
+        different, late = company.differences(deals, touches, graph, given.rules, given.directory)
         found.differences += different
         found.late += late
+        if graph is not None:
+            found.torn |= company.torn(deals, touches, graph, given.rules)
 
 
 async def _link_traces(connection: asyncpg.Connection, found: Sequence[Change]) -> None:

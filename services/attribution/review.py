@@ -6,7 +6,7 @@ not seen. Either way the effect is that of the latest decision on the item, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -14,6 +14,8 @@ import asyncpg
 
 from services.attribution import account_store, accounts, deals, review_store, store
 from services.attribution.domain import identity, links, parse, statements
+from services.attribution.domain.facts import FactKey
+from services.attribution.domain.parse import DealVersion
 from services.attribution.domain.statements import About, AccountStatement
 from services.attribution.store import Conflict
 from shared import keys
@@ -24,6 +26,8 @@ from shared.message import Message, Refused
 
 SOURCE: Final = "tributary/review"
 """The source of statements that come from decisions."""
+TOUCHPOINTS: Final = (Kind.AMBIGUOUS_ACCOUNT, Kind.UNMATCHED_TOUCHPOINT)
+"""Decisions that say whose a touchpoint is: of a touchpoint's, under either kind, the latest counts."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 Marks = dict[int, str | None]
@@ -64,15 +68,15 @@ async def _take_effect(connection: asyncpg.Connection, latest: Sequence[ReviewDe
     by_kind: dict[Kind, list[ReviewDecided]] = {}
     for one in latest:
         by_kind.setdefault(one.kind, []).append(one)
-    touchpoints = by_kind.get(Kind.AMBIGUOUS_ACCOUNT, []) + by_kind.get(Kind.UNMATCHED_TOUCHPOINT, [])
+    touchpoints = [one for kind in TOUCHPOINTS for one in by_kind.get(kind, [])]
     stated = by_kind.get(Kind.PROPOSAL, []) + by_kind.get(Kind.UNMATCHED_DEAL, [])
     concerned: set[int] = set()
     if touchpoints:
         concerned |= await _assign(connection, touchpoints)
     if stated:
         concerned |= await _state(connection, stated)
-    for one in by_kind.get(Kind.CONFLICT, []):
-        concerned |= await _replace(connection, one)
+    if contents := by_kind.get(Kind.CONFLICT):
+        concerned |= await _choose(connection, {(*one.item[:3], int(one.item[3])) for one in contents})  # type: ignore[misc]  # of five parts
     claims = [(*one.item, one.verdict is Verdict.ACCEPT) for one in by_kind.get(Kind.LATE_CLAIM, [])]
     concerned |= set(await review_store.admit(connection, claims))  # type: ignore[arg-type]  # an item of four parts
     return concerned
@@ -80,12 +84,15 @@ async def _take_effect(connection: asyncpg.Connection, latest: Sequence[ReviewDe
 
 async def _assign(connection: asyncpg.Connection, found: Sequence[ReviewDecided]) -> set[int]:
     """Let touchpoints belong to the account that was chosen, or again to those they name."""
-    touched = [(one.item[0], one.item[1]) for one in found]
+    touched = sorted({(one.item[0], one.item[1]) for one in found})
+    counting: dict[FactKey, ReviewDecided] = {}
+    every = await review_store.latest(connection, [(kind, key) for key in touched for kind in TOUCHPOINTS])
+    for one in sorted(every, key=lambda one: (one.decided_at, one.id)):
+        counting[one.item[0], one.item[1]] = one
     before = await store.accounts_of_touchpoints(connection, touched)
     await review_store.assign(
-        connection, [(*key, one.account if one.verdict is Verdict.ACCEPT else None)
-                     for key, one in zip(touched, found, strict=True)],
-    )  # fmt: skip
+        connection, [(*key, one.account if one.verdict is Verdict.ACCEPT else None) for key, one in counting.items()]
+    )
     await store.assign_pending(connection)
     return {*before, *await store.accounts_of_touchpoints(connection, touched)}
 
@@ -114,25 +121,32 @@ def _statement(one: ReviewDecided) -> AccountStatement:
     )  # fmt: skip
 
 
-async def _replace(connection: asyncpg.Connection, one: ReviewDecided) -> set[int]:
-    """Apply the other content of a conflict, or go back to the first."""
-    of, source, name, version, print_ = one.item
-    bodies = await review_store.conflicting(connection, [(of, source, name, int(version), bytes.fromhex(print_))])
-    body = next(iter(bodies.values()), None)
-    if of == "touchpoint":
-        before = await store.accounts_of_touchpoints(connection, [(source, name)])
-        if one.verdict is Verdict.REJECT:
-            await review_store.restore_touchpoint(connection, (source, name))
-        elif body is not None:
-            await review_store.replace_touchpoint(connection, parse.touchpoint(body))
-        return {*before, *await store.accounts_of_touchpoints(connection, [(source, name)])}
-    if of == "deal":
-        accepted = one.verdict is Verdict.ACCEPT
-        if not accepted:
-            body = await review_store.original_deal(connection, source, name, int(version))
-        if body is None:
-            return set()
-        row = parse.deal(body)
-        await review_store.replace_deal(connection, row, keep=accepted)
-        return set(await deals.point(connection, {row: None}))
-    return set()
+async def _choose(connection: asyncpg.Connection, facts: Collection[review_store.Fact]) -> set[int]:
+    """Let facts say what was chosen last of the contents that contradict each other, or what they said first."""
+    bodies = await review_store.chosen(connection, facts)
+    concerned: set[int] = set()
+    if touchpoints := sorted((source, name) for kind, source, name, _ in facts if kind == "touchpoint"):
+        rows = [parse.touchpoint(body) for (kind, *_), body in bodies.items() if kind == "touchpoint"]
+        concerned |= set(await store.accounts_of_touchpoints(connection, touchpoints))
+        await review_store.choose_touchpoints(connection, touchpoints, rows)
+        await store.assign_pending(connection)
+        await store.note_ambiguous(connection, touchpoints)
+        concerned |= set(await store.accounts_of_touchpoints(connection, touchpoints))
+    if snapshots := sorted((source, name, version) for kind, source, name, version in facts if kind == "deal"):
+        deals_ = [parse.deal(body) for (kind, *_), body in bodies.items() if kind == "deal"]
+        concerned |= await _choose_deals(connection, snapshots, deals_)
+    return concerned
+
+
+async def _choose_deals(
+    connection: asyncpg.Connection, snapshots: Sequence[tuple[str, str, int]], rows: Sequence[DealVersion]
+) -> set[int]:
+    """The same for deal snapshots: what only the former content linked may come apart."""
+    before = {key for _, named in await review_store.snapshots(connection, snapshots) for key in named}
+    await review_store.choose_deals(connection, snapshots, rows)
+    now = [parse.deal(body) for body, _ in await review_store.snapshots(connection, snapshots)]
+    marks = await deals.point(connection, dict.fromkeys(now))
+    named = before.union(*(row.keys for row in now))
+    units = {found.account_id for found in (await store.resolve(connection, named)).values()}
+    await account_store.note_dated(connection, units)
+    return {*marks, *units}

@@ -51,13 +51,41 @@ def _ambiguous() -> sa.Select[Any]:
         .join_from(noted, tables.touchpoint, sa.and_(_touch.source == noted.c.source, _touch.id == noted.c.id))
         .join(by_id, by_id.c.key == _touch.id_key)
         .join(by_domain, by_domain.c.key == _touch.domain_key)
-        .where(by_id.c.account_id != by_domain.c.account_id)  # a merge may have settled it since it was noted
+        .where(  # a merge may have settled it since it was noted
+            sa.or_(noted.c.torn, by_id.c.account_id != by_domain.c.account_id), ~_touch.withdrawn
+        )
     )
+
+
+def _is_somebodys(account: sa.ColumnElement[Any], *keys: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether these keys of a unit belong to a company that has a strong key.
+
+    Where links are computed, they do while a statement in force names one of them: what was undone waits again.
+    """
+    key, unit = tables.account_key.alias("its_key"), tables.account.alias("unit")
+    stated, newer = tables.account_statement.alias("stated"), tables.account_statement.alias("newer")
+    strong = _exists(key, key.c.account_id == account, key.c.key.regexp_match("^(?!(deal|name):)"))
+    computed = _exists(unit, unit.c.account_id == account, unit.c.dated)
+    replaced = _exists(
+        newer, newer.c.about == stated.c.about, newer.c.source == stated.c.source, newer.c.id == stated.c.id,
+        newer.c.version > stated.c.version,
+    )  # fmt: skip
+    named = sa.or_(*(part == sa.any_(stated.c["keys"]) for part in keys))
+    in_force = _exists(stated, stated.c.account_id == account, ~stated.c.undone, ~replaced, named)
+    return sa.and_(strong, sa.or_(~computed, in_force))
+
+
+def _name_is_somebodys(name_key: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    return _exists(tables.account_key, _key.key == name_key, _is_somebodys(_key.account_id, name_key))
+
+
+def _exists(table: sa.FromClause, *conditions: sa.ColumnElement[bool]) -> sa.Exists:
+    """Whether there is such a row; all other tables named are those of the statement around it."""
+    return sa.select(sa.literal(1)).select_from(table).where(*conditions).correlate_except(table).exists()
 
 
 def _unmatched_deal() -> sa.Select[Any]:
     version = tables.deal_version.c
-    strong = sa.and_(_key.account_id == _deal.account_id, _key.key.regexp_match("^(?!(deal|name):)"))
     return (
         sa.select(tables.deal, version.body)
         .join_from(
@@ -69,14 +97,15 @@ def _unmatched_deal() -> sa.Select[Any]:
             ~_deal.keyed,
             ~_deal.removed,
             _deal.merged_into.is_(None),
-            ~sa.select(sa.literal(1)).select_from(tables.account_key).where(strong).exists(),
+            ~_is_somebodys(_deal.account_id, _deal["keys"][1], _deal.name_key),
         )
     )
 
 
 def _unmatched_touchpoint() -> sa.Select[Any]:
-    named = sa.select(sa.literal(1)).select_from(tables.account_key).where(_key.key == _touch.name_key).exists()
-    return sa.select(tables.touchpoint).where(_touch.id_key.is_(None), _touch.domain_key.is_(None), ~named)
+    return sa.select(tables.touchpoint).where(
+        _touch.id_key.is_(None), _touch.domain_key.is_(None), ~_touch.withdrawn, ~_name_is_somebodys(_touch.name_key)
+    )
 
 
 def _late_claim() -> sa.Select[Any]:
@@ -84,13 +113,12 @@ def _late_claim() -> sa.Select[Any]:
         sa.select(tables.late_claim, *_ABOUT_TOUCH, _deal.name.label("deal_name"), _deal.closed_at)
         .join_from(tables.late_claim, tables.touchpoint, sa.and_(_touch.source == _late.source, _touch.id == _late.id))
         .join(tables.deal, sa.and_(_deal.source == _late.deal_source, _deal.deal_id == _late.deal_id))
-        .where(~_late.admitted, _deal.stage == "won", ~_touch.withdrawn)
+        .where(~_late.admitted, ~_touch.withdrawn)
     )
 
 
 def _proposal() -> sa.Select[Any]:
-    taken = sa.select(sa.literal(1)).select_from(tables.account_key).where(_key.key == _proposed.name_key).exists()
-    return sa.select(tables.proposal).where(~taken)
+    return sa.select(tables.proposal).where(~_name_is_somebodys(_proposed.name_key))
 
 
 _ABOUT_TOUCH: Final = (_touch.partner, _touch.activity, _touch.occurred_at, _touch.received_at)

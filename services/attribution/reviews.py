@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
 import asyncpg
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from services.attribution import doors, review, review_queries, review_store, review_views, store, tables
 from services.attribution.domain import statements
@@ -23,13 +23,17 @@ from services.attribution.queries import Row
 from shared import http, keys, outbox, telemetry
 from shared.errors import Fault, Invalid
 from shared.events import review as contract
-from shared.events.base import Id, Text
+from shared.events.base import AccountKey, Id, Instant, Text
 from shared.events.envelope import Event
 from shared.events.review import Kind, ReviewDecided, Verdict
 
 router = APIRouter(tags=["review"])
 EVENT_SOURCE: Final = "tributary/attribution"
 NEEDS_ACCOUNT: Final = frozenset({Kind.AMBIGUOUS_ACCOUNT, Kind.UNMATCHED_DEAL, Kind.UNMATCHED_TOUCHPOINT})
+Part = Annotated[str, StringConstraints(max_length=statements.MAX_ITEM_BYTES)]
+"""A part of an item of the review list."""
+_decision_key: Final[TypeAdapter[tuple[datetime, str]]] = TypeAdapter(tuple[Instant, Id])
+_place_key: Final[TypeAdapter[tuple[str, ...]]] = TypeAdapter(tuple[Part, ...])
 REPLACEABLE: Final = frozenset({"touchpoint", "deal"})
 """Conflicts whose other content can be applied. Programs and statements have versions: state a new one instead."""
 
@@ -40,11 +44,9 @@ class Decision(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: Kind
-    item: tuple[Annotated[str, Field(max_length=500)], ...] = Field(
-        min_length=1, max_length=8, description="`item` as the review list shows it"
-    )
+    item: tuple[Part, ...] = Field(min_length=1, max_length=8, description="`item` as the review list shows it")
     verdict: Verdict = Field(description="`accept` does what the item asks for, `reject` leaves things as they are")
-    account: Id | None = Field(
+    account: AccountKey | None = Field(
         default=None, description="A key of the account, such as domain:acme.example; to accept a match, it is needed"
     )
     why: Text = Field(min_length=1, description="The reason; whoever asks later reads it")
@@ -99,7 +101,7 @@ async def decide(
     """
     doors.unbound(caller)
     statements.refuse_item(body.kind, body.item)
-    name = keys.pack(caller.key_id, idempotency_key.strip('"')) if idempotency_key else str(uuid.uuid4())
+    name = str(_named(caller.key_id, idempotency_key) if idempotency_key else uuid.uuid4())
     now = state.clock()
     found = ReviewDecided(
         id=name, kind=body.kind, item=body.item, verdict=body.verdict, account=body.account, why=body.why,
@@ -111,9 +113,10 @@ async def decide(
         if known is not None:
             return _repeated(known, found)
         await _refuse(connection, found)
+        found = found.model_copy(update={"decided_at": await _after_others(connection, found)})
         trace = telemetry.traceparent()
         await store.mark(connection, dict.fromkeys(await review.decide(connection, [found]), trace))
-        await outbox.append(connection, tables.SCHEMA, [_event(found, now, trace)])
+        await outbox.append(connection, tables.SCHEMA, [_event(found, trace)])
     state.wake.set()
     return JSONResponse(review_views.decision(found), 201)
 
@@ -143,10 +146,22 @@ async def _refuse(connection: asyncpg.Connection, found: ReviewDecided) -> None:
         )
 
 
-def _event(found: ReviewDecided, now: datetime, trace: str | None) -> Event:
+def _named(key_id: str, idempotency_key: str) -> uuid.UUID:
+    """The same id for the same header of the same API key, of bounded length whatever the header holds."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, keys.pack(key_id, idempotency_key.strip('"')))
+
+
+async def _after_others(connection: asyncpg.Connection, found: ReviewDecided) -> datetime:
+    """The decision's time, behind every other on its item: clocks of machines differ, and the last decision counts."""
+    kinds = review.TOUCHPOINTS if found.kind in review.TOUCHPOINTS else (found.kind,)
+    last = await review_store.last(connection, kinds, found.item)
+    return max(found.decided_at, last + timedelta(microseconds=1)) if last else found.decided_at
+
+
+def _event(found: ReviewDecided, trace: str | None) -> Event:
     data = found.model_dump_json().encode()
     key = keys.pack(found.kind, *found.item)
-    return Event(contract.TOPIC, key, contract.DECIDED, EVENT_SOURCE, found.id, now, data, trace)
+    return Event(contract.TOPIC, key, contract.DECIDED, EVENT_SOURCE, found.id, found.decided_at, data, trace)
 
 
 def _decision(row: Row) -> ReviewDecided:
@@ -160,27 +175,21 @@ def _decision_place(page: http.Page) -> tuple[datetime, str] | None:
     if page.after is None:
         return None
     try:
-        at, name = page.after
-        return datetime.fromisoformat(at), name
-    except ValueError:
+        return _decision_key.validate_python(page.after)
+    except ValidationError:
         raise doors.bad_cursor() from None
 
 
 def _place(cursor: tuple[str, ...], kinds: Sequence[Kind]) -> tuple[int, Sequence[Any]]:
     """The kind and the key a cursor of the review list stands at."""
-    name, *key = cursor or ("",)
-    if name not in kinds or any("\x00" in part for part in key):
-        raise doors.bad_cursor()
-    kind = Kind(name)
-    if len(key) != len(statements.ITEM_FIELDS[kind]):
-        raise doors.bad_cursor()
-    if kind is not Kind.CONFLICT:
-        return kinds.index(kind), key
     try:
-        of, source, found, version, fingerprint = key
-        place = (of, source, found, int(version), bytes.fromhex(fingerprint))
-    except ValueError:
+        name, *key = _place_key.validate_python(cursor)
+        kind = Kind(name)
+        statements.refuse_item(kind, tuple(key))
+        begin = kinds.index(kind)
+    except (ValueError, Invalid):  # pydantic's is a ValueError too
         raise doors.bad_cursor() from None
-    if not 0 <= place[3] < 2**63:  # beyond what the column holds
-        raise doors.bad_cursor()
-    return kinds.index(kind), place
+    if kind is not Kind.CONFLICT:
+        return begin, key
+    of, source, found, version, fingerprint = key
+    return begin, (of, source, found, int(version), bytes.fromhex(fingerprint))

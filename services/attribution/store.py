@@ -34,21 +34,33 @@ WITH sent AS (
 ), earlier AS (
     UPDATE attribution.touchpoint t SET received_at = n.received_at FROM sent n
     WHERE t.source = n.source AND t.id = n.id AND t.fingerprint = n.fingerprint AND n.received_at < t.received_at
+    RETURNING t.id_key, t.domain_key, t.name_key
 )
-SELECT n.source, n.id FROM sent n JOIN attribution.touchpoint t ON t.source = n.source AND t.id = n.id
-WHERE t.fingerprint <> n.fingerprint
+SELECT NULL AS source, NULL AS id, key FROM earlier CROSS JOIN unnest(ARRAY[id_key, domain_key, name_key]) AS k (key)
+WHERE key IS NOT NULL
+UNION ALL
+SELECT n.source, n.id, NULL FROM sent n JOIN attribution.touchpoint t ON t.source = n.source AND t.id = n.id
+WHERE t.fingerprint <> n.fingerprint AND NOT EXISTS (
+    SELECT FROM attribution.replaced r WHERE r.kind = 'touchpoint' AND r.source = n.source AND r.id = n.id
+        AND r.content->>'fingerprint' = n.fingerprint::text)
 """
-_WITHDRAW_PENDING: Final = """
-WITH known AS (
-    UPDATE attribution.withdrawal w SET pending = false FROM attribution.touchpoint t
-    WHERE w.pending AND t.source = w.source AND t.id = w.id AND coalesce(w.partner, t.partner) = t.partner
+# Whether anything waits is asked first: nearly always nothing does.
+_WITHDRAW: Final = """
+WITH waiting AS MATERIALIZED (
+    SELECT w.source, w.id, w.partner FROM unnest($1::text[], $2::text[]) AS n (source, id)
+    JOIN attribution.withdrawal w ON w.source = n.source AND w.id = n.id
+    WHERE w.pending AND EXISTS (SELECT FROM attribution.withdrawal WHERE pending)
+), known AS (
+    UPDATE attribution.withdrawal w SET pending = false
+    FROM waiting n JOIN attribution.touchpoint t ON t.source = n.source AND t.id = n.id
+    WHERE w.source = n.source AND w.id = n.id AND w.partner = n.partner AND n.partner IN ('', t.partner)
     RETURNING w.source, w.id
 )
 UPDATE attribution.touchpoint t SET withdrawn = true FROM known k WHERE t.source = k.source AND t.id = k.id
 """
 _SAVE_WITHDRAWALS: Final = """
 INSERT INTO attribution.withdrawal (source, id, partner, reason, received_at, pending)
-SELECT source, id, partner, reason, received_at, true
+SELECT source, id, coalesce(partner, ''), reason, received_at, true
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
     AS n (source, id, partner, reason, received_at)
 ON CONFLICT DO NOTHING
@@ -64,10 +76,11 @@ WITH known AS (
 )
 UPDATE attribution.touchpoint t SET
     id_key = CASE WHEN k.account_key IS NULL THEN k.id_key
-        WHEN k.account_key NOT LIKE 'domain:%' THEN k.account_key END,
+        WHEN k.account_key NOT LIKE 'domain:%' AND k.account_key NOT LIKE 'name:%' THEN k.account_key END,
     domain_key = CASE WHEN k.account_key IS NULL THEN k.domain_key
         WHEN k.account_key LIKE 'domain:%' THEN k.account_key END,
-    name_key = CASE WHEN k.account_key IS NULL THEN k.name_key END
+    name_key = CASE WHEN k.account_key IS NULL THEN k.name_key
+        WHEN k.account_key LIKE 'name:%' THEN k.account_key END
 FROM known k WHERE t.source = k.source AND t.id = k.id RETURNING k.account_key
 """
 _ACCOUNTS_OF_TOUCHPOINTS: Final = """
@@ -80,14 +93,23 @@ _SAVE_TRACES: Final = """
 INSERT INTO attribution.touchpoint_trace (source, id, traceparent)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING
 """
+# (SELECT 'won'), for to a plain 'won' a plan made while deals are few prefers the index of all won deals.
 _RESOLVE: Final = """
 SELECT k.key, k.account_id,
-       EXISTS (SELECT FROM attribution.deal d WHERE d.account_id = k.account_id AND d.stage = 'won') AS won
+       EXISTS (SELECT FROM attribution.deal d WHERE d.account_id = k.account_id AND d.stage = (SELECT 'won')) AS won
 FROM unnest($1::text[]) AS n (key) JOIN attribution.account_key k ON k.key = n.key
 """
 _SAVE_AMBIGUOUS: Final = """
 INSERT INTO attribution.ambiguous_touchpoint (source, id)
 SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+"""
+_NOTE_AMBIGUOUS: Final = """
+INSERT INTO attribution.ambiguous_touchpoint (source, id)
+SELECT t.source, t.id FROM unnest($1::text[], $2::text[]) AS n (source, id)
+JOIN attribution.touchpoint t ON t.source = n.source AND t.id = n.id
+JOIN attribution.account_key c ON c.key = t.id_key
+JOIN attribution.account_key d ON d.key = t.domain_key
+WHERE c.account_id <> d.account_id ON CONFLICT DO NOTHING
 """
 _SAVE_DEAL_VERSIONS: Final = """
 INSERT INTO attribution.deal_version (source, deal_id, version, body, fingerprint, keys)
@@ -100,10 +122,12 @@ _OTHER_DEAL_VERSIONS: Final = """
 SELECT n.source, n.id, n.version
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bytea[]) AS n (source, id, version, fingerprint)
 JOIN attribution.deal_version v ON v.source = n.source AND v.deal_id = n.id AND v.version = n.version
-WHERE v.fingerprint <> n.fingerprint
+WHERE v.fingerprint <> n.fingerprint AND NOT EXISTS (
+    SELECT FROM attribution.replaced r WHERE r.kind = 'deal' AND r.source = n.source AND r.id = n.id
+        AND r.version = n.version AND r.content->>'fingerprint' = n.fingerprint::text)
 """
 _DEALS: Final = """
-SELECT d.source, d.deal_id, d.version,
+SELECT d.source, d.deal_id, d.version, d.account_id,
        d.stage = 'won' OR EXISTS (
            SELECT FROM attribution.standing_credit s WHERE s.source = d.source AND s.deal_id = d.deal_id) AS credited
 FROM unnest($1::text[], $2::text[]) AS n (source, id)
@@ -147,9 +171,10 @@ class Resolved:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is stored of a deal: its newest version, and whether credit stands or is about to."""
+    """What is stored of a deal: its newest version, its account, and whether credit stands or is about to."""
 
     version: int
+    account_id: int
     credited: bool
 
 
@@ -175,8 +200,12 @@ async def alone(connection: asyncpg.Connection) -> None:
     await connection.execute(_ALONE)
 
 
-async def save_touchpoints(connection: asyncpg.Connection, rows: Sequence[TouchRow]) -> set[tuple[str, str]]:
-    """Store touchpoints; returns the natural keys that another body holds. The earliest report of a repeat counts."""
+async def save_touchpoints(connection: asyncpg.Connection, rows: Sequence[TouchRow]) -> tuple[set[FactKey], set[str]]:
+    """Store touchpoints. The earliest report of a repeat counts.
+
+    Returns the natural keys that another body holds, and the account keys of touchpoints that were reported earlier
+    than was known: a reviewer may have chosen others than those they came with.
+    """
     try:
         async with connection.transaction():  # a savepoint: COPY is the fastest way in, but takes no repeats
             await connection.copy_records_to_table(
@@ -184,20 +213,21 @@ async def save_touchpoints(connection: asyncpg.Connection, rows: Sequence[TouchR
             )
     except asyncpg.UniqueViolationError:
         return await _save_with_repeats(connection, rows)
-    return set()
+    return set(), set()
 
 
-async def _save_with_repeats(connection: asyncpg.Connection, rows: Sequence[TouchRow]) -> set[tuple[str, str]]:
+async def _save_with_repeats(connection: asyncpg.Connection, rows: Sequence[TouchRow]) -> tuple[set[FactKey], set[str]]:
     columns = {name: list(column) for name, column in zip(TouchRow._fields, zip(*rows, strict=True), strict=True)}
     await connection.execute(_SAVE_TOUCHPOINTS, *columns.values())
     names = ("source", "id", "received_at", "fingerprint")
-    others = await connection.fetch(_REPEATED_TOUCHPOINTS, *(columns[name] for name in names))
-    return {(row["source"], row["id"]) for row in others}
+    repeated = await connection.fetch(_REPEATED_TOUCHPOINTS, *(columns[name] for name in names))
+    others = {(row["source"], row["id"]) for row in repeated if row["key"] is None}
+    return others, {row["key"] for row in repeated if row["key"] is not None}
 
 
-async def withdraw_pending(connection: asyncpg.Connection) -> None:
-    """Withdraw touchpoints whose withdrawal came before them, or just now."""
-    await connection.execute(_WITHDRAW_PENDING)
+async def withdraw(connection: asyncpg.Connection, keys: Iterable[FactKey]) -> None:
+    """Withdraw those of these touchpoints whose withdrawal came before them, or just now."""
+    await connection.execute(_WITHDRAW, *map(list, zip(*keys, strict=True)))
 
 
 async def assign_pending(connection: asyncpg.Connection) -> set[str]:
@@ -207,11 +237,11 @@ async def assign_pending(connection: asyncpg.Connection) -> set[str]:
 
 
 async def save_withdrawals(connection: asyncpg.Connection, rows: Sequence[Withdrawal]) -> list[int]:
-    """Store withdrawals (the first of each counts) and apply them; returns the accounts of their touchpoints."""
+    """Store withdrawals (of each partner's the first counts) and apply them; returns their touchpoints' accounts."""
     columns = [(row.source, row.id, row.partner, row.reason, row.received_at) for row in rows]
     sources, ids, *rest = map(list, zip(*columns, strict=True))
     await connection.execute(_SAVE_WITHDRAWALS, sources, ids, *rest)
-    await withdraw_pending(connection)
+    await withdraw(connection, zip(sources, ids, strict=True))
     return await accounts_of_touchpoints(connection, [(row.source, row.id) for row in rows])
 
 
@@ -219,6 +249,11 @@ async def accounts_of_touchpoints(connection: asyncpg.Connection, keys: Sequence
     """The accounts that any key of these touchpoints belongs to."""
     sources, ids = map(list, zip(*keys, strict=True)) if keys else ([], [])
     return [row["account_id"] for row in await connection.fetch(_ACCOUNTS_OF_TOUCHPOINTS, sources, ids)]
+
+
+async def note_ambiguous(connection: asyncpg.Connection, keys: Sequence[FactKey]) -> None:
+    """Note those of these touchpoints that name two accounts."""
+    await connection.execute(_NOTE_AMBIGUOUS, *map(list, zip(*keys, strict=True)))
 
 
 async def save_traces(connection: asyncpg.Connection, traces: Sequence[tuple[str, str, str]]) -> None:
@@ -256,7 +291,7 @@ async def save_deal_versions(
 async def known_deals(connection: asyncpg.Connection, deals: Collection[DealKey]) -> Mapping[DealKey, Known]:
     """What is stored of these deals."""
     rows = await connection.fetch(_DEALS, *map(list, zip(*deals, strict=True)))
-    return {(row["source"], row["deal_id"]): Known(row["version"], row["credited"]) for row in rows}
+    return {(row["source"], row["deal_id"]): Known(row["version"], row["account_id"], row["credited"]) for row in rows}
 
 
 async def point_deals(connection: asyncpg.Connection, newest: Sequence[tuple[DealVersion, int]]) -> None:

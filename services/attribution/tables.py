@@ -48,11 +48,11 @@ sa.Index(
     postgresql_where=touchpoint.c.id_key.is_(None) & touchpoint.c.domain_key.is_(None),
 )  # fmt: skip
 
-withdrawal: Final = sa.Table(  # `pending` while its touchpoint is not stored yet
+withdrawal: Final = sa.Table(  # `pending` until its touchpoint is stored, for ever where that is not its partner's
     "withdrawal", metadata,
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("partner", sa.Text),  # whose touchpoint alone may be taken back so; null: anybody's
+    sa.Column("partner", sa.Text, primary_key=True),  # whose touchpoint alone is taken back so; empty: anybody's
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("received_at", _INSTANT, nullable=False),
     sa.Column("pending", sa.Boolean, nullable=False),
@@ -83,6 +83,11 @@ ambiguous_touchpoint: Final = sa.Table(  # every touchpoint that was ambiguous a
     "ambiguous_touchpoint", metadata,
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("torn", sa.Boolean, nullable=False, server_default=sa.false()),  # now, between companies of one unit
+)  # fmt: skip
+sa.Index(
+    "ambiguous_touchpoint_torn", ambiguous_touchpoint.c.source, ambiguous_touchpoint.c.id,
+    postgresql_where=ambiguous_touchpoint.c.torn,
 )  # fmt: skip
 
 deal_version: Final = sa.Table(
@@ -94,6 +99,8 @@ deal_version: Final = sa.Table(
     sa.Column("fingerprint", sa.LargeBinary, nullable=False),
     sa.Column("keys", pg.ARRAY(sa.Text), nullable=False, server_default="{}"),
 )  # fmt: skip
+
+sa.Index("deal_version_first_key", deal_version.c["keys"][1])
 
 deal: Final = sa.Table(
     "deal", metadata,
@@ -248,7 +255,7 @@ conflict: Final = sa.Table(  # `version` is 0 for touchpoints, which have none
     sa.Column("stored_at", _INSTANT, nullable=False, server_default=sa.func.now()),
 )  # fmt: skip
 
-replaced: Final = sa.Table(  # the first content of facts for which a reviewer chose the other one
+replaced: Final = sa.Table(  # the rows of facts for which a reviewer chose another content, as they were first
     "replaced", metadata,
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("source", sa.Text, primary_key=True),

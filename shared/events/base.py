@@ -33,6 +33,9 @@ Id = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_ID, strip_whitespace=True), AfterValidator(_storable)
 ]
 Name = Id
+MAX_ACCOUNT_KEY = 1_000
+"""Longest account key: the kind, a CRM's name with its separators escaped, and an id."""
+AccountKey = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ACCOUNT_KEY), AfterValidator(_storable)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT), AfterValidator(_storable)]
 Instant = Annotated[AwareDatetime, AfterValidator(_within_calendar)]
 """A point in time with its offset, kept in UTC."""

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from shared.events.base import Contract, Id, Instant, Money, Name, Text
+from shared.events.base import AccountKey, Contract, Id, Instant, Money, Name, Text
 from shared.events.deal import Kind
 
 TOPIC: Final = "tributary.credits"
@@ -97,6 +97,6 @@ class CreditDecided(Contract):
     deal_kind: Kind | None = None
     unattributed_parts: tuple[Unattributed, ...] = ()
     participants: tuple[Participant, ...] = ()
-    account: tuple[Id, ...] = ()
+    account: tuple[AccountKey, ...] = ()
     cause: Text
     decided_at: Instant

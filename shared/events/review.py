@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import Field
 
-from shared.events.base import Contract, Id, Instant, Text
+from shared.events.base import AccountKey, Contract, Id, Instant, Text
 
 TOPIC: Final = "tributary.reviews"
 DECIDED: Final = "review.decided"
@@ -46,7 +46,7 @@ class ReviewDecided(Contract):
     kind: Kind
     item: tuple[str, ...] = Field(min_length=1, max_length=8)
     verdict: Verdict
-    account: Id | None = None
+    account: AccountKey | None = None
     why: Text = Field(min_length=1)
     by: Id
     key: Id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -160,8 +161,9 @@ ITEM_FIELDS: Final[dict[review.Kind, tuple[str, ...]]] = {
 """What identifies an item of the review list, by kind."""
 
 
-MAX_PART: Final = 1_000
-"""The longest part of an item: an account key has an id of 200 characters and a CRM's name, escaped."""
+MAX_ITEM_BYTES: Final = 2_400
+"""What identifies an item stands in an index, whose entries hold 2,700 bytes. Ids of real systems are far below; only
+four of two hundred letters each, in a script of four bytes a letter, are beyond it."""
 _VERSION: Final = re.compile(r"[0-9]{1,19}")
 _PRINT: Final = re.compile(r"([0-9a-f]{2})*")
 
@@ -172,12 +174,18 @@ def refuse_item(kind: review.Kind, item: tuple[str, ...]) -> None:
     by_name = dict(zip(fields, item, strict=False))
     if (
         len(item) != len(fields)
-        or any("\x00" in part or len(part) > MAX_PART for part in item)
+        or any("\x00" in part for part in item)
+        or not fits(item)
         or not _VERSION.fullmatch(version := by_name.get("version", "0"))
         or int(version) >= 2**63  # a version of a fact is below
         or not _PRINT.fullmatch(by_name.get("fingerprint", ""))
     ):
         raise Invalid(Fault("item", f"a {kind} is identified by {', '.join(fields)}, as the review list shows it"))
+
+
+def fits(item: Iterable[str]) -> bool:
+    """Whether an item can be noted and decided at all."""
+    return sum(len(part.encode()) for part in item) <= MAX_ITEM_BYTES
 
 
 def link(row: AccountStatement) -> Link:

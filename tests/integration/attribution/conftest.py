@@ -8,7 +8,7 @@ import pytest
 from shared import migrate
 from shared.database import Database
 from tests.conftest import NewDatabase
-from tests.integration.attribution.harness import Attribution
+from tests.integration.attribution.harness import Attribution, situation
 
 
 @pytest.fixture(scope="session")
@@ -28,4 +28,14 @@ async def attribution(new_database: NewDatabase, attribution_template: str) -> A
     """Attribution over an empty database of its own."""
     database = await Database.connect(await new_database("attribution", attribution_template), connections=4)
     yield Attribution(database)
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def reviewed(new_database: NewDatabase, attribution_template: str) -> AsyncIterator[Attribution]:
+    """Attribution with an item of each kind to review, for tests that change nothing."""
+    database = await Database.connect(await new_database("attribution", attribution_template), connections=2)
+    attribution = Attribution(database)
+    await attribution.tell(*situation())
+    yield attribution
     await database.close()

@@ -14,7 +14,7 @@ import httpx
 from services.attribution import api, credit_store, handler, reconcile
 from shared import access, telemetry
 from shared.database import Database
-from shared.events import credit, deal, program, touchpoint
+from shared.events import credit, deal, directory, program, review, touchpoint
 from shared.message import Message, Refused
 from shared.reconcile import HEAVY, LIGHT, Context
 from shared.service import Parts
@@ -60,11 +60,87 @@ def activated(version: int = 1, *, effective_from: str = "2026-01-01", **attribu
     return {"program": "influence", "version": version, "document": document, "received_at": NOW.isoformat()}
 
 
+def linked(statement: str = "L-1", version: int = 1, **fields: object) -> JSON:
+    """All names of one company."""
+    return _statement(statement, version) | {"aliases": []} | fields
+
+
+def merged(*accounts: JSON, name: str = "M-1", version: int = 1, **fields: object) -> JSON:
+    """These accounts are one company."""
+    return _statement(name, version) | {"accounts": accounts} | fields
+
+
+def separated(account: JSON, name: str = "S-1", version: int = 1, **fields: object) -> JSON:
+    """The keys of an account are a company of their own."""
+    return _statement(name, version) | {"account": account} | fields
+
+
+def upserted(partner: str, kind: str | None, since: str = "2026-01-01", version: int = 1) -> JSON:
+    """A partner's directory entry."""
+    return {
+        "id": partner, "version": version, "name": partner.title(), "tier": "silver", "tier_since": since,
+        "kind": kind, "received_at": NOW.isoformat(),
+    }  # fmt: skip
+
+
+def partner_merged(
+    partner: str, into: str, effective_from: str = "2026-01-01", name: str = "P-1", version: int = 1, **fields: object
+) -> JSON:
+    """One partner counts as another from a day on."""
+    said = {"partner": partner, "into": into, "effective_from": effective_from}
+    return _statement(name, version) | said | fields
+
+
+def _statement(name: str, version: int) -> JSON:
+    return {"source": "mdm", "id": name, "version": version, "received_at": NOW.isoformat()}
+
+
+def withdrawn(name: str, partner: str | None = None, reason: str = "entered twice") -> JSON:
+    """A touchpoint taken back by its sender."""
+    return {
+        "source": "portal", "id": name, "partner": partner, "reason": reason, "received_at": NOW.isoformat(),
+    }  # fmt: skip
+
+
+def decided(
+    kind: str, item: Sequence[str], verdict: str = "accept", *, account: str | None = None, after: float = 0,
+) -> JSON:  # fmt: skip
+    """A reviewer's decision, `after` so many seconds."""
+    at = NOW + timedelta(seconds=after)
+    return {
+        "id": json.dumps([kind, *item, after]), "kind": kind, "item": item, "verdict": verdict, "account": account,
+        "why": "asked them", "by": "rita", "key": "key_1", "decided_at": at.isoformat(),
+    }  # fmt: skip
+
+
+def situation() -> list[JSON]:
+    """One item of each kind, on three accounts: acme (D-1), B-1 (D-2), and a deal known by a name alone (D-3)."""
+    both = {"domain": "acme.example", "crm_id": "B-1"}
+    return [
+        activated(model={"kind": "linear"}),
+        touch("t1", "ada"), won("D-1"),
+        touch("t2", "bob", account={"crm_id": "B-1"}), won("D-2", account={"crm_id": "B-1", "name": "Bolt Works"}),
+        touch("both", "cleo", account=both),
+        touch("late", "dan", late=60),
+        touch("t1", "eve"),
+        won("D-3", account={"name": "Somebody"}),
+        touch("named", "fay", account={"name": "Bolt Work GmbH"}),
+    ]  # fmt: skip
+
+
 _KINDS = {
     "occurred_at": (touchpoint.TOPIC, touchpoint.RECORDED),
     "stage": (deal.TOPIC, deal.OBSERVED),
     "document": (program.TOPIC, program.ACTIVATED),
+    "reason": (touchpoint.TOPIC, touchpoint.WITHDRAWN),
+    "tier": (directory.TOPIC, directory.PARTNER_UPSERTED),
+    "into": (directory.TOPIC, directory.PARTNER_MERGED),
+    "verdict": (review.TOPIC, review.DECIDED),
+    "aliases": (directory.TOPIC, directory.ACCOUNT_LINKED),
+    "accounts": (directory.TOPIC, directory.ACCOUNT_MERGED),
+    "account": (directory.TOPIC, directory.ACCOUNT_SEPARATED),
 }
+"""The type of a message by the first of these fields that it has."""
 
 
 def message(body: JSON | bytes, topic: str | None = None, kind: str | None = None) -> Message:
@@ -83,6 +159,7 @@ class Attribution:
     database: Database
     facts: handler.Facts = field(default_factory=handler.Facts)
     reference: credit_store.Reference = field(default_factory=credit_store.Reference)
+    now: datetime = NOW
 
     def __post_init__(self) -> None:
         self.work = reconcile.Credit(self.reference)
@@ -108,14 +185,14 @@ class Attribution:
                 await connection.execute(
                     "DELETE FROM attribution.dirty WHERE key = ANY($1::text[]) AND lane <= $2", keys, lane
                 )
-                outcome = await self.work(connection, keys, Context(NOW, lane, None))
+                outcome = await self.work(connection, keys, Context(self.now, lane, None))
                 await connection.executemany(
                     "INSERT INTO attribution.dirty (key, lane) VALUES ($1, 1)", [(key,) for key in outcome.deferred]
                 )
                 changed += outcome.changed
         return changed
 
-    async def tell(self, *bodies: JSON) -> int:
+    async def tell(self, *bodies: JSON | Message) -> int:
         """Store facts and settle."""
         assert not await self.store(*bodies)
         return await self.settle()
@@ -127,7 +204,7 @@ class Attribution:
             _, token = await access.create_key(
                 connection, name="test", source="test", scopes=list(scopes) or ["attribution:read"], partner=partner
             )
-        parts = Parts(self.database, telemetry.Metrics(), lambda: NOW, asyncio.Event(), self.database.faults)
+        parts = Parts(self.database, telemetry.Metrics(), lambda: self.now, asyncio.Event(), self.database.faults)
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(api.create_app(parts, self.reference)),
             base_url="http://attribution/attribution/v1", headers={"Authorization": f"Bearer {token}"},
@@ -152,6 +229,17 @@ class Attribution:
             "SELECT cause FROM attribution.credit WHERE deal_id = $1 ORDER BY revision", name
         )
         return [row["cause"] for row in rows]
+
+    async def credited(self) -> dict[str, Mapping[str, str]]:
+        """Amount by partner of each deal's newest credit, deals without any among them."""
+        return {name: await self.amounts(name) for name in await self.snapshots()}
+
+    async def accounts_marked(self) -> set[str]:
+        """The deals whose accounts are marked."""
+        rows = await self.database.pool.fetch(
+            "SELECT d.deal_id FROM attribution.deal d JOIN attribution.dirty m ON m.key = d.account_id::text"
+        )
+        return {row["deal_id"] for row in rows}
 
     async def events(self) -> list[credit.CreditDecided]:
         """All published credit, read through the contract."""

@@ -38,7 +38,7 @@ def test_an_item_has_the_parts_of_its_kind(kind: Kind) -> None:
         (Kind.CONFLICT, ("deal", "crm", "1", "1", "no hex")),
         (Kind.CONFLICT, ("deal", "crm", "1", "1", "0f0")),
         (Kind.UNMATCHED_DEAL, ("crm", "\x00")),
-        (Kind.UNMATCHED_DEAL, ("crm", "x" * 1_001)),
+        (Kind.LATE_CLAIM, ("\U0001f600" * 200,) * 4),
     ],
 )
 def test_what_no_list_ever_showed_is_refused_by_name(kind: Kind, item: tuple[str, ...]) -> None:
@@ -56,3 +56,9 @@ def test_what_no_list_ever_showed_is_refused_by_name(kind: Kind, item: tuple[str
 def test_names_are_kept_as_they_were_first_given() -> None:
     """Two spellings of one name are one, and what has no letter is none."""
     assert statements.spelled(("ACME, Inc.", "Acme", "!!", "Apex")) == {"acme": "ACME, Inc.", "apex": "Apex"}
+
+
+def test_the_longest_ids_of_plain_letters_fit() -> None:
+    """Four ids of the greatest length are an item; only in scripts of four bytes a letter are they too many bytes."""
+    assert statements.fits(("x" * 200,) * 4)
+    assert not statements.fits(("\U0001f600" * 200,) * 4)

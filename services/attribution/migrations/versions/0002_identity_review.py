@@ -17,8 +17,8 @@ _STATEMENTS = (
     "CREATE INDEX touchpoint_name_key ON attribution.touchpoint (name_key) WHERE name_key IS NOT NULL",
     "CREATE INDEX touchpoint_partner ON attribution.touchpoint (partner)",
     """CREATE TABLE attribution.withdrawal (
-        source text NOT NULL, id text NOT NULL, partner text, reason text NOT NULL, received_at timestamptz NOT NULL,
-        pending boolean NOT NULL, PRIMARY KEY (source, id))""",
+        source text NOT NULL, id text NOT NULL, partner text NOT NULL, reason text NOT NULL,
+        received_at timestamptz NOT NULL, pending boolean NOT NULL, PRIMARY KEY (source, id, partner))""",
     "CREATE INDEX withdrawal_pending ON attribution.withdrawal (source, id) WHERE pending",
     """CREATE TABLE attribution.assignment (
         source text NOT NULL, id text NOT NULL, account_key text, pending boolean NOT NULL,
@@ -44,6 +44,7 @@ _STATEMENTS = (
             created_at = (v.body->>'created_at')::timestamptz, milestones = coalesce(v.body->'milestones', '{}')
         FROM attribution.deal_version v
         WHERE v.source = d.source AND v.deal_id = d.deal_id AND v.version = d.version""",
+    "CREATE INDEX deal_version_first_key ON attribution.deal_version ((keys[1]))",
     "ALTER TABLE attribution.account ADD COLUMN dated boolean NOT NULL DEFAULT false",
     """CREATE TABLE attribution.account_statement (
         about text NOT NULL, source text NOT NULL, id text NOT NULL, version bigint NOT NULL, account_id bigint,
@@ -74,6 +75,8 @@ _STATEMENTS = (
         fingerprint bytea NOT NULL)""",
     "CREATE INDEX review_decision_item ON attribution.review_decision (kind, item)",
     "CREATE INDEX review_decision_decided ON attribution.review_decision (decided_at, id)",
+    "ALTER TABLE attribution.ambiguous_touchpoint ADD COLUMN torn boolean NOT NULL DEFAULT false",
+    "CREATE INDEX ambiguous_touchpoint_torn ON attribution.ambiguous_touchpoint (source, id) WHERE torn",
     """CREATE TABLE attribution.replaced (
         kind text NOT NULL, source text NOT NULL, id text NOT NULL, version bigint NOT NULL, content jsonb NOT NULL,
         PRIMARY KEY (kind, source, id, version))""",
