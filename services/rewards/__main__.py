@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.rewards import api, handler
+from services.rewards import api, handler, roles
 from services.rewards.maturity import Maturity
 from services.rewards.reconcile import Rewards
 from services.rewards.settings import Settings
@@ -19,7 +19,7 @@ async def run(settings: Settings) -> None:
     """Run until told to stop."""
     await service.run(
         settings, settings.rewards_port, schema="rewards", topics=handler.TOPICS, handler=handler.Facts(),
-        work=Rewards(), build_app=api.create_app, extra_workers=_clock,
+        work=Rewards(), build_app=api.create_app, extra_workers=_clock, role=roles.SERVICE,
     )  # fmt: skip
 
 

@@ -18,6 +18,11 @@ Row = sa.Row[*tuple[Any, ...]]
 FETCH: Final = 500
 """Rows fetched at a time while the books are exported: memory stays flat, and other requests get their turn between."""
 
+_ITS_LEGS: Final = sa.and_(
+    tables.journal.c.journal_id == tables.entry.c.journal_id, tables.journal.c.recorded_at == tables.entry.c.recorded_at
+)
+"""A journal and its legs lie in the same month's partitions: the moment of booking leads there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -113,7 +118,7 @@ async def balances_before(connection: AsyncConnection, partner: str, day: date |
     total = sa.func.sum(entry.amount_minor).label("posted_minor")
     query = (
         sa.select(account.role, entry.currency, total)
-        .join_from(tables.journal, tables.entry, column.journal_id == entry.journal_id)
+        .join_from(tables.journal, tables.entry, _ITS_LEGS)
         .join(tables.account, entry.account_id == account.account_id)
         .where(column.partner == partner, account.role != Role.COMMISSION, column.recorded_at < _midnight(day))
         .group_by(account.role, entry.currency)
@@ -123,11 +128,11 @@ async def balances_before(connection: AsyncConnection, partner: str, day: date |
 
 async def books(connection: AsyncConnection) -> AsyncIterator[Row]:
     """Every leg with its journal and account, in the order of journal ids, streamed."""
-    journal_, entry, account = tables.journal.c, tables.entry.c, tables.account.c
+    entry, account = tables.entry.c, tables.account.c
     query = (
         sa.select(tables.journal, entry.leg_no, entry.currency, entry.amount_minor, entry.balance_after, account.code,
                   account.kind.label("account_kind"), account.role, account.partner.label("account_partner"))
-        .join_from(tables.journal, tables.entry, journal_.journal_id == entry.journal_id)
+        .join_from(tables.journal, tables.entry, _ITS_LEGS)
         .join(tables.account, entry.account_id == account.account_id)
         .order_by(entry.journal_id, entry.leg_no)
     )  # fmt: skip
