@@ -190,55 +190,54 @@ BEGIN
     PERFORM rewards.guard(place, parent, 'ROW');
 END $$
 
--- One month's partitions and its row in the calendar; what is there stays. Attaching keeps readers and posters of
--- other months going, unlike CREATE TABLE ... PARTITION OF. Returns what was made: 0 or 1.
-CREATE FUNCTION rewards.make_month(month date) RETURNS integer LANGUAGE plpgsql
+-- One month's partition of one parent; false when it is there. Attaching keeps readers and posters of other months
+-- going, unlike CREATE TABLE ... PARTITION OF; it needs the DEFAULT partition for itself for a moment.
+CREATE FUNCTION rewards.make_month(parent text, month date) RETURNS boolean LANGUAGE plpgsql
 SET search_path = rewards, pg_temp AS $$
-DECLARE
-    parent text;
-    made integer := 0;
 BEGIN
-    FOREACH parent IN ARRAY ARRAY['journal', 'entry'] LOOP
-        IF to_regclass(format('rewards.%I', parent || to_char(month, '_YYYY_MM'))) IS NULL THEN
-            PERFORM rewards.make_partition(parent, to_char(month, 'YYYY_MM'), format(
-                'FOR VALUES FROM (%L) TO (%L)', month::text || ' 00:00:00+00',
-                (month + interval '1 month')::date::text || ' 00:00:00+00'));
-            made := 1;
-        END IF;
-    END LOOP;
-    INSERT INTO rewards.period_lock (month) SELECT make_month.month
-    WHERE make_month.month > coalesce((SELECT max(p.month) FROM rewards.period_lock p WHERE p.closed_at IS NOT NULL),
-        '-infinity') ON CONFLICT DO NOTHING;
-    RETURN made;
+    IF to_regclass(format('rewards.%I', parent || to_char(month, '_YYYY_MM'))) IS NOT NULL THEN
+        RETURN false;
+    END IF;
+    PERFORM rewards.make_partition(parent, to_char(month, 'YYYY_MM'), format(
+        'FOR VALUES FROM (%L) TO (%L)', month::text || ' 00:00:00+00',
+        (month + interval '1 month')::date::text || ' 00:00:00+00'));
+    RETURN true;
 END $$
 
--- The upkeep's function: this month and the next ones are made before they are needed. It gives way to posters, and
--- to another one of its kind, and is called again.
-CREATE FUNCTION rewards.make_months(ahead integer) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = rewards, pg_temp SET lock_timeout = '2s' AS $$
+-- The upkeep's function: this month and the next ones are made before they are needed, one partition per call, which
+-- returns whether there was one to make. So it waits for one DEFAULT partition at a time and cannot deadlock with a
+-- poster, who holds both; it gives way soon, for whoever comes behind it waits too, and is called again.
+CREATE FUNCTION rewards.make_months(ahead integer) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = rewards, pg_temp SET lock_timeout = '500ms' AS $$
 DECLARE
-    made integer := 0;
-    step integer;
+    month date;
+    parent text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('rewards:months', 0));
     FOR step IN 0..least(ahead, 24) LOOP
-        made := made + rewards.make_month(
-            (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => step))::date);
+        month := (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => step))::date;
+        INSERT INTO period_lock VALUES (month) ON CONFLICT DO NOTHING;
+        FOREACH parent IN ARRAY ARRAY['journal', 'entry'] LOOP
+            IF rewards.make_month(parent, month) THEN
+                RETURN true;
+            END IF;
+        END LOOP;
     END LOOP;
-    RETURN made;
+    RETURN false;
 END $$
 
 -- Months that hold journals, and this one and three more; what falls outside goes to DEFAULT, which must stay empty.
-SELECT rewards.make_month(m::date) FROM (
+SELECT rewards.make_month(parent, m::date) FROM (
     SELECT DISTINCT date_trunc('month', recorded_at AT TIME ZONE 'UTC') FROM rewards.journal_v1
     UNION SELECT date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => s)
-        FROM generate_series(0, 3) AS s) AS n (m) ORDER BY m
+        FROM generate_series(0, 3) AS s) AS n (m), unnest(ARRAY['journal', 'entry']) AS p (parent) ORDER BY m
 
 SELECT rewards.make_partition(parent, 'default', 'DEFAULT') FROM unnest(ARRAY['journal', 'entry']) AS n (parent)
 
 INSERT INTO rewards.period_lock (month)
 SELECT DISTINCT effective_on - (EXTRACT(day FROM effective_on)::integer - 1) FROM rewards.journal_v1
-ON CONFLICT DO NOTHING
+UNION SELECT (date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(months => s))::date
+    FROM generate_series(0, 3) AS s
 
 INSERT INTO rewards.journal (journal_id, recorded_at, kind, effective_on, period, leg_count, partner, deal_source,
     deal_id, plan, adjusts_journal_id, program, program_version, reason, source_event, xid)
