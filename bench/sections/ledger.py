@@ -50,7 +50,7 @@ async def run(stage: Stage) -> list[Figure]:
                         floors.append(stage.sizes.ledger_journals / taken)
                         ours.append(stage.sizes.ledger_journals / spent)
                 figures.append(
-                    Figure("ledger", f"batches of {size:,}", "journals/s", tuple(ours), tuple(floors), ratio(0.7))
+                    Figure("ledger", f"batches of {size:,}", "journals/s", tuple(ours), tuple(floors), ratio(0.8))
                 )
             await _check(connection, stage)
         finally:
