@@ -60,7 +60,7 @@ TRANSIENT: Final = (
 class RoleRefused(TributaryError):
     """The database's user may not take the role that a service runs with, or nobody has made the role."""
 
-    def __init__(self, role: str | None, error: asyncpg.PostgresError) -> None:
+    def __init__(self, role: str, error: asyncpg.PostgresError) -> None:
         super().__init__(
             f"the database user cannot take the role {role} ({error}); run `tributary migrate`, which makes it, and as "
             f"an administrator: GRANT {role} TO the user of TRIBUTARY_DATABASE_URL"
@@ -93,6 +93,8 @@ class Database:
                 server_settings=HOT_PATH | taken, reset=_leave_as_it_is,
             )  # fmt: skip
         except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
+            if role is None:
+                raise
             raise RoleRefused(role, error) from error
         engine = create_async_engine(
             async_url(url), pool_size=QUERY_CONNECTIONS, max_overflow=0, connect_args={"server_settings": taken}

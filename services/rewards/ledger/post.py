@@ -129,5 +129,6 @@ def _accounts_and_legs(journals: Sequence[Journal]) -> tuple[Sequence[object], .
             numbers.append(number)
             accounts.append(places.setdefault(account, len(places) + 1))
             amounts.append(amount)
-    named = zip(*[(a.code, a.currency, a.role, a.partner) for a in places], strict=True)
+    names = [(a.code, a.currency, a.role, a.partner) for a in places]
+    named = zip(*names, strict=True) if names else ([], [], [], [])  # an empty journal is refused there, not here
     return *named, of_journal, numbers, accounts, amounts

@@ -22,6 +22,9 @@ BEGIN
         SELECT array_agg(coalesce(n.a, greatest(n.d - (EXTRACT(day FROM n.d)::integer - 1),
                 (closed + interval '1 month')::date)) ORDER BY n.o)
         INTO chosen FROM unnest(days, asked) WITH ORDINALITY AS n (d, a, o);
+        IF chosen IS NULL OR array_position(chosen, NULL) IS NOT NULL THEN
+            RAISE EXCEPTION 'a journal has no day' USING ERRCODE = 'not_null_violation';
+        END IF;
         SELECT array_agg(DISTINCT m) INTO wanted FROM unnest(chosen) AS n (m);
         -- Share, not key share: closing a month does not change its key, and must wait all the same.
         SELECT count(*) INTO held FROM (

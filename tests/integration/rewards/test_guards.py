@@ -2,11 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date
+from typing import Any
 
 import asyncpg
 import pytest
 
 from services.rewards import roles
+from services.rewards.domain.accounts import Account, Role
+from services.rewards.domain.journal import Leg
 from services.rewards.ledger import guards, post
 from services.rewards.ledger.post import Outcome
 from tests.integration.rewards.conftest import NewBooks
@@ -182,6 +187,26 @@ async def test_the_function_refuses_what_the_guards_refuse(booked: Books) -> Non
         await post_each(booked, taken_back(payment("b", 6), 3, key="part"))
     assert await outcomes_on(booked.database, [payment("a", 6)]) == [Outcome.CONFLICT]
     assert await booked.owner.fetchval("SELECT count(*) FROM rewards.posting_key") == before
+    assert (await booked.verify()).ok
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"effective_on": None}, "effective_on"), ({"legs": ()}, "leg_count_check"), ({"kind": "gift"}, "kind_check"),
+        ({"legs": payment("n", 1).legs[:1]}, "does not balance|leg_count_check"), ({"adjusts": 99}, "adjusts"),
+        ({"period": date(2025, 12, 31)}, "month_check"), ({"period": date(2026, 2, 2)}, "month_check"),
+        ({"legs": tuple(Leg(Account(Role.PAID, "usd", name), amount) for name, amount in (("a", 1), ("b", -1)))},
+         "currency_check"),
+        ({"effective_on": date(2026, 6, 1), "period": date(2026, 5, 1)}, "another_period_is_named"),
+    ],
+)  # fmt: skip
+async def test_the_function_refuses_a_journal_that_makes_no_sense(
+    booked: Books, change: dict[str, Any], said: str
+) -> None:  # fmt: skip
+    """No day, no legs, one leg, an unknown kind or currency, a month that is none: nothing hangs, nothing stays."""
+    with pytest.raises((asyncpg.IntegrityConstraintViolationError, post.PeriodClosed), match=said):
+        await post_each(booked, replace(payment("n", 1), **change))
     assert (await booked.verify()).ok
 
 
