@@ -33,6 +33,7 @@ SCOPES: Final = {
     "attribution:decide": "decide what waits in the review list",
     "rewards:read": "read balances, journals, earnings and exports",
     "rewards:pay": "record payments",
+    "rewards:close": "close months of accounting",
     ALL: "everything",
 }
 

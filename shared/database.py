@@ -14,6 +14,8 @@ import asyncpg
 import sqlalchemy.exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from shared.errors import TributaryError
+
 COMMAND_TIMEOUT_S: Final = 60.0
 """No statement of ours takes a minute; one that does is stuck, and the work is tried again on a new connection."""
 QUERY_CONNECTIONS: Final = 4
@@ -45,6 +47,7 @@ TRANSIENT: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
     sqlalchemy.exc.OperationalError,
     sqlalchemy.exc.InterfaceError,
     sqlalchemy.exc.TimeoutError,
@@ -52,6 +55,16 @@ TRANSIENT: Final = (
     TimeoutError,
 )
 """Errors of a database that is away, restarting or overloaded: the same work may succeed later."""
+
+
+class RoleRefused(TributaryError):
+    """The database's user may not take the role that a service runs with, or nobody has made the role."""
+
+    def __init__(self, role: str, error: asyncpg.PostgresError) -> None:
+        super().__init__(
+            f"the database user cannot take the role {role} ({error}); run `tributary migrate`, which makes it, and as "
+            f"an administrator: GRANT {role} TO the user of TRIBUTARY_DATABASE_URL"
+        )
 
 
 def async_url(url: str) -> str:
@@ -67,13 +80,25 @@ class Database:
         self.engine = engine
 
     @classmethod
-    async def connect(cls, url: str, *, connections: int) -> Self:
-        """Open the pool; raises the driver's error when the database cannot be reached."""
-        pool = await asyncpg.create_pool(
-            url, min_size=2, max_size=connections, command_timeout=COMMAND_TIMEOUT_S, server_settings=HOT_PATH,
-            reset=_leave_as_it_is,
-        )  # fmt: skip
-        engine = create_async_engine(async_url(url), pool_size=QUERY_CONNECTIONS, max_overflow=0)
+    async def connect(cls, url: str, *, connections: int, role: str | None = None) -> Self:
+        """Open the pool; raises the driver's error when the database cannot be reached.
+
+        With a `role`, every session gives up the rights of the URL's user for those of the role; raises RoleRefused
+        when it may not.
+        """
+        taken = {} if role is None else {"role": role}
+        try:
+            pool = await asyncpg.create_pool(
+                url, min_size=2, max_size=connections, command_timeout=COMMAND_TIMEOUT_S,
+                server_settings=HOT_PATH | taken, reset=_leave_as_it_is,
+            )  # fmt: skip
+        except (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError) as error:
+            if role is None:
+                raise
+            raise RoleRefused(role, error) from error
+        engine = create_async_engine(
+            async_url(url), pool_size=QUERY_CONNECTIONS, max_overflow=0, connect_args={"server_settings": taken}
+        )
         return cls(pool, engine)
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
@@ -16,14 +17,24 @@ _LOCK: Final = "SELECT pg_advisory_lock(hashtextextended('tributary:migrate', 0)
 """Two migrations at once (two replicas starting, two `up`s) take turns."""
 
 
-def upgrade(database_url: str, *, script_location: str, schema: str) -> None:
-    """Bring one service's schema to its newest version. `script_location` is a package path, `pkg:folder`."""
+def upgrade(database_url: str, *, script_location: str, schema: str, revision: str = "head") -> None:
+    """Bring one service's schema to its newest version. `script_location` is a package path, `pkg:folder`.
+
+    An earlier `revision` is for tests of what the next one carries over.
+    """
     config = Config()
     config.set_main_option("script_location", script_location)
     config.set_main_option("path_separator", "os")
     config.attributes["database_url"] = database_url
     config.attributes["schema"] = schema
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
+
+
+def run_file(connection: sa.Connection, file: Path) -> None:
+    """Run a file of SQL statement by statement, as the driver takes them; blank lines separate statements."""
+    for statement in file.read_text(encoding="utf-8").split("\n\n"):
+        if any(line and not line.startswith("--") for line in statement.splitlines()):
+            connection.exec_driver_sql(statement)
 
 
 def run_env(metadata: sa.MetaData) -> None:

@@ -64,12 +64,22 @@ class Parts:
 async def run(
     settings: ServiceSettings, port: int, *, schema: str, topics: Sequence[str], handler: Handler, work: Work,
     build_app: Callable[[Parts], FastAPI], extra_workers: Callable[[Parts], Sequence[runtime.Worker]] = lambda _: (),
+    role: str | None = None, prepare: Callable[[Database], Awaitable[object]] | None = None,
 ) -> None:  # fmt: skip
-    """Run a fact-storing service until it is told to stop."""
+    """Run a fact-storing service until it is told to stop.
+
+    Its sessions take the `role`, if it names one; what `prepare` raises keeps it from starting.
+    """
     telemetry.configure(schema, level=settings.log_level, log_format=settings.log_format)
     stop = runtime.stop_on_signals()
     metrics = telemetry.Metrics()
-    database = await Database.connect(settings.dsn, connections=settings.database_connections)
+    database = await Database.connect(settings.dsn, connections=settings.database_connections, role=role)
+    if prepare is not None:
+        try:
+            await prepare(database)
+        except BaseException:
+            await database.close()
+            raise
     producer = await Producer.connect(settings.kafka)
     wake, heavy_wake, relay_wake = asyncio.Event(), asyncio.Event(), asyncio.Event()
     consumer = Consumer(

@@ -1,25 +1,37 @@
-"""The rewards process: one consumer of facts, the reconciler that posts, the clock of holds, the API."""
+"""The rewards process: a consumer of facts, the reconciler that posts, the clock of holds, upkeep, proof, the API."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.rewards import api, handler
+from services.rewards import api, handler, roles
 from services.rewards.maturity import Maturity
+from services.rewards.proof import Proof
 from services.rewards.reconcile import Rewards
 from services.rewards.settings import Settings
+from services.rewards.upkeep import Upkeep
 from shared import runtime, service
+from shared.database import Database
 
 
-def _clock(parts: service.Parts) -> Sequence[runtime.Worker]:
-    return [Maturity(database=parts.database, wake=parts.wake, clock=parts.clock).run]
+def _workers(parts: service.Parts) -> Sequence[runtime.Worker]:
+    return [
+        Maturity(database=parts.database, wake=parts.wake, clock=parts.clock).run,
+        Upkeep(parts.database).run,
+        Proof(parts.database, parts.metrics.registry, parts.clock).run,
+    ]
+
+
+async def _prepare(database: Database) -> None:
+    """The months are there and guarded before the first journal."""
+    await Upkeep(database).prepare()
 
 
 async def run(settings: Settings) -> None:
     """Run until told to stop."""
     await service.run(
         settings, settings.rewards_port, schema="rewards", topics=handler.TOPICS, handler=handler.Facts(),
-        work=Rewards(), build_app=api.create_app, extra_workers=_clock,
+        work=Rewards(), build_app=api.create_app, extra_workers=_workers, role=roles.SERVICE, prepare=_prepare,
     )  # fmt: skip
 
 

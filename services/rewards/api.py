@@ -14,8 +14,8 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from fastapi.responses import StreamingResponse
 
-from services.rewards import deal_store, doors, payments, queries, views
-from services.rewards.doors import First, Json, Last, Paged, Reader, Reading, Shared
+from services.rewards import deal_store, doors, payments, periods, queries, views
+from services.rewards.doors import AsOf, First, Json, KnownAt, Last, Paged, Reader, Reading, Shared
 from services.rewards.ledger import export, verify
 from services.rewards.loading import Loader
 from shared import http
@@ -38,15 +38,36 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.rewards = doors.State(parts.database, parts.clock, asyncio.Lock(), asyncio.Lock())
     app.include_router(router)
     app.include_router(payments.router, prefix=PREFIX)
+    app.include_router(periods.router, prefix=PREFIX)
     return app
 
 
 @router.get("/partners/{partner:path}/balance", tags=["partners"])
-async def balance(partner: Annotated[Id, Path()], caller: Reader, connection: Reading) -> Json:
-    """What a partner has pending, payable and been paid, per currency. A negative payable is carried forward."""
+async def balance(
+    partner: Annotated[Id, Path()], caller: Reader, connection: Reading, as_of: AsOf = None, known_at: KnownAt = None
+) -> Json:
+    """What a partner has pending, payable and been paid, per currency. A negative payable is carried forward.
+
+    Now, or by what counts up to a day, as the books knew it at a moment.
+    """
     name = await doors.known(connection, caller, partner)
-    rows = await queries.balances(connection, partner)
-    return {"partner": partner, "name": name, "balances": views.owed(rows)}
+    point = queries.Point(as_of, known_at)
+    rows = await queries.balances_at(connection, point, partner)
+    return {"partner": partner, "name": name, "balances": views.owed(rows), **views.point(point)}
+
+
+@router.get("/balances", tags=["ledger"], dependencies=[Depends(doors.unbound)])
+async def list_balances(
+    connection: Reading, page: Paged, as_of: AsOf = None, known_at: KnownAt = None
+) -> Json:  # fmt: skip
+    """The balance of every account, debit positive: now, or by what counts up to a day, as known at a moment.
+
+    Over all pages each currency sums to zero.
+    """
+    point = queries.Point(as_of, known_at)
+    rows = await queries.accounts_at(connection, point, after=doors.after(page), limit=page.limit)
+    items = [views.account(row) for row in rows]
+    return doors.page(items, page, rows[-1].account_id if rows else None) | views.point(point)
 
 
 @router.get("/partners/{partner:path}/statement", tags=["partners"])

@@ -36,14 +36,15 @@ _POSTED: Final = """
 SELECT p.*, l.effective_on, l.reason FROM (
     SELECT j.deal_source, j.deal_id, j.partner, j.plan, e.currency, count(DISTINCT j.journal_id) AS journals,
         max(j.journal_id) AS journal_id,
+        (array_agg(j.recorded_at ORDER BY j.journal_id DESC))[1] AS recorded_at,
         (- coalesce(sum(e.amount_minor) FILTER (WHERE a.role = 'pending'), 0))::bigint AS pending,
         (- coalesce(sum(e.amount_minor) FILTER (WHERE a.role = 'payable'), 0))::bigint AS payable
     FROM unnest($1::text[], $2::text[]) AS n (source, id)
     JOIN rewards.journal j ON j.deal_source = n.source AND j.deal_id = n.id
-    JOIN rewards.entry e USING (journal_id)
+    JOIN rewards.entry e USING (journal_id, recorded_at)
     JOIN rewards.account a USING (account_id)
     GROUP BY j.deal_source, j.deal_id, j.partner, j.plan, e.currency) AS p
-JOIN rewards.journal l USING (journal_id)
+JOIN rewards.journal l USING (journal_id, recorded_at)
 """
 _BODY: Final = """
 SELECT body FROM rewards.credit_snapshot WHERE deal_source = $1 AND deal_id = $2 ORDER BY revision DESC LIMIT 1

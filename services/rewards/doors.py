@@ -10,6 +10,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
+from pydantic import AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.rewards import queries
@@ -23,6 +24,10 @@ Json = dict[str, Any]
 Day = Annotated[date, Query(ge=date(1970, 1, 1), le=date(2200, 12, 31))]
 First = Annotated[Day | None, Query(alias="from", description="First day of booking (UTC)")]
 Last = Annotated[Day | None, Query(alias="to", description="Last day of booking (UTC)")]
+AsOf = Annotated[Day | None, Query(description="Only what counts (`effective_on`) up to this day")]
+KnownAt = Annotated[
+    AwareDatetime | None, Query(description="Only what was booked up to this moment, with its offset from UTC")
+]
 Reader = Annotated[Caller, Depends(http.require("rewards:read"))]
 Paged = Annotated[http.Page, Depends(http.page)]
 

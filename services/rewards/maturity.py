@@ -7,11 +7,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-import structlog
-
 from services.rewards import store
-from shared import retry
-from shared.database import TRANSIENT, Database
+from shared.database import Database
+from shared.regular import regularly
 
 EVERY_S: Final = 60.0
 """Holds are counted in days; money that becomes payable a minute after midnight is soon enough."""
@@ -29,17 +27,7 @@ class Maturity:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Mark due deals until stopped; a database that is away is tried again."""
-        failures = retry.delays()
-        while not stop.is_set():
-            try:
-                await self.turn()
-            except TRANSIENT as error:
-                delay = next(failures)
-                structlog.get_logger().warning("maturity.failed", error=repr(error), retry_in_s=delay)
-                await retry.pause(delay, stop)
-                continue
-            failures = retry.delays()
-            await retry.pause(EVERY_S, stop)
+        await regularly("maturity", self.turn, EVERY_S, stop)
 
     async def turn(self) -> int:
         """Mark all deals due now; returns how many."""

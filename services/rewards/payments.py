@@ -12,7 +12,7 @@ from services.rewards import doors, queries, views
 from services.rewards.domain import payment
 from services.rewards.domain.journal import Journal
 from services.rewards.doors import Json, Shared
-from services.rewards.ledger import pay
+from services.rewards.ledger import pay, post
 from services.rewards.queries import Period
 from shared import http, money
 from shared.access import Caller
@@ -59,7 +59,7 @@ async def record_payment(
     except pay.KeyReused:
         detail = "This Idempotency-Key was used for another payment; take a new key for each payment."
         raise http.Problem(422, "Idempotency-Key reused", detail) from None
-    except pay.NotPayable as error:
+    except post.NotPayable as error:
         payable = money.to_decimal(error.payable_minor, amount.currency)
         detail = f"{payable} {amount.currency} is payable to {wanted.partner}; {amount.amount} was asked for."
         raise http.Problem(409, "More than is payable", detail) from None

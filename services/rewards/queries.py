@@ -18,6 +18,11 @@ Row = sa.Row[*tuple[Any, ...]]
 FETCH: Final = 500
 """Rows fetched at a time while the books are exported: memory stays flat, and other requests get their turn between."""
 
+_ITS_LEGS: Final = sa.and_(
+    tables.journal.c.journal_id == tables.entry.c.journal_id, tables.journal.c.recorded_at == tables.entry.c.recorded_at
+)
+"""A journal and its legs lie in the same month's partitions: the moment of booking leads there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Period:
@@ -61,6 +66,65 @@ async def balances(connection: AsyncConnection, partner: str | None = None) -> S
     if partner is not None:
         query = query.where(account.partner == partner)
     return (await connection.execute(query)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What counts up to a day, as the books knew it at a moment; None leaves that side open."""
+
+    as_of: date | None = None
+    known_at: datetime | None = None
+
+    @property
+    def is_now(self) -> bool:
+        return self.as_of is None and self.known_at is None
+
+    def holds(self) -> list[sa.ColumnElement[bool]]:
+        """The conditions on a journal and its legs. The second time is asked of both: it chooses their partitions."""
+        journal_ = tables.journal.c
+        days = [journal_.effective_on <= self.as_of] if self.as_of else []
+        booked = [journal_.recorded_at, tables.entry.c.recorded_at] if self.known_at else []
+        return [*days, *(column <= self.known_at for column in booked)]
+
+
+async def balances_at(connection: AsyncConnection, point: Point, partner: str) -> Sequence[Row]:
+    """(role, currency, posted_minor) of a partner's accounts: now their balances, else summed from their legs."""
+    if point.is_now:
+        return await balances(connection, partner)
+    entry, account = tables.entry.c, tables.account.c
+    query = (
+        sa.select(account.role, entry.currency, sa.func.sum(entry.amount_minor).label("posted_minor"))
+        .join_from(tables.journal, tables.entry, _ITS_LEGS)
+        .join(tables.account, entry.account_id == account.account_id)
+        .where(tables.journal.c.partner == partner, account.partner == partner, *point.holds())
+        .group_by(account.role, entry.currency)
+    )
+    return (await connection.execute(query)).all()
+
+
+async def accounts_at(connection: AsyncConnection, point: Point, *, after: int, limit: int) -> Sequence[Row]:
+    """Accounts behind the id `after` with `posted_minor`; one without legs up to then stands at zero."""
+    account, balance, entry = tables.account.c, tables.balance.c, tables.entry.c
+    page = sa.select(tables.account).where(account.account_id > after).order_by(account.account_id).limit(limit)
+    shown = page.subquery()
+    if point.is_now:
+        query = sa.select(shown, balance.posted_minor).join(tables.balance, balance.account_id == shown.c.account_id)
+    else:
+        sums = (
+            sa.select(entry.account_id, sa.func.sum(entry.amount_minor).label("posted_minor"))
+            .join_from(tables.journal, tables.entry, _ITS_LEGS)
+            .where(entry.account_id.in_(sa.select(shown.c.account_id)), *point.holds())
+            .group_by(entry.account_id)
+            .subquery()
+        )
+        total = sa.func.coalesce(sums.c.posted_minor, 0).label("posted_minor")
+        query = sa.select(shown, total).join(sums, sums.c.account_id == shown.c.account_id, isouter=True)
+    return (await connection.execute(query.order_by(shown.c.account_id))).all()
+
+
+async def periods(connection: AsyncConnection) -> Sequence[Row]:
+    """(month, closed_at, closed_by), oldest first."""
+    return (await connection.execute(sa.select(tables.period_lock).order_by(tables.period_lock.c.month))).all()
 
 
 async def totals(connection: AsyncConnection) -> Sequence[Row]:
@@ -113,7 +177,7 @@ async def balances_before(connection: AsyncConnection, partner: str, day: date |
     total = sa.func.sum(entry.amount_minor).label("posted_minor")
     query = (
         sa.select(account.role, entry.currency, total)
-        .join_from(tables.journal, tables.entry, column.journal_id == entry.journal_id)
+        .join_from(tables.journal, tables.entry, _ITS_LEGS)
         .join(tables.account, entry.account_id == account.account_id)
         .where(column.partner == partner, account.role != Role.COMMISSION, column.recorded_at < _midnight(day))
         .group_by(account.role, entry.currency)
@@ -123,11 +187,11 @@ async def balances_before(connection: AsyncConnection, partner: str, day: date |
 
 async def books(connection: AsyncConnection) -> AsyncIterator[Row]:
     """Every leg with its journal and account, in the order of journal ids, streamed."""
-    journal_, entry, account = tables.journal.c, tables.entry.c, tables.account.c
+    entry, account = tables.entry.c, tables.account.c
     query = (
         sa.select(tables.journal, entry.leg_no, entry.currency, entry.amount_minor, entry.balance_after, account.code,
                   account.kind.label("account_kind"), account.role, account.partner.label("account_partner"))
-        .join_from(tables.journal, tables.entry, journal_.journal_id == entry.journal_id)
+        .join_from(tables.journal, tables.entry, _ITS_LEGS)
         .join(tables.account, entry.account_id == account.account_id)
         .order_by(entry.journal_id, entry.leg_no)
     )  # fmt: skip

@@ -40,9 +40,11 @@ posting_key: Final = sa.Table(
 journal: Final = sa.Table(
     "journal", metadata,
     sa.Column("journal_id", sa.BigInteger, primary_key=True),
-    sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("recorded_at", sa.DateTime(timezone=True), primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("effective_on", sa.Date, nullable=False),
+    sa.Column("period", sa.Date, nullable=False),
+    sa.Column("adjusts_period", sa.Date),
     sa.Column("leg_count", sa.SmallInteger, nullable=False),
     sa.Column("partner", sa.Text, nullable=False),
     sa.Column("deal_source", sa.Text),
@@ -65,6 +67,21 @@ entry: Final = sa.Table(
     sa.Column("amount_minor", sa.BigInteger, nullable=False),
     sa.Column("balance_after", sa.BigInteger, nullable=False),
     sa.Column("account_version", sa.BigInteger, nullable=False),
+    sa.Column("recorded_at", sa.DateTime(timezone=True), primary_key=True),
+)  # fmt: skip
+
+reversal: Final = sa.Table(
+    "reversal", metadata,
+    sa.Column("journal_id", sa.BigInteger, primary_key=True),
+    sa.Column("reverses_journal_id", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("reverses_journal_id"),
+)  # fmt: skip
+
+period_lock: Final = sa.Table(
+    "period_lock", metadata,
+    sa.Column("month", sa.Date, primary_key=True),
+    sa.Column("closed_at", sa.DateTime(timezone=True)),
+    sa.Column("closed_by", sa.Text),
 )  # fmt: skip
 
 credit_snapshot: Final = sa.Table(

@@ -16,7 +16,7 @@ from services.rewards.domain.accounts import Role
 from services.rewards.domain.earnings import Credit, Earning, State, Target
 from services.rewards.domain.journal import Kind, Posted
 from services.rewards.ledger.verify import Report
-from services.rewards.queries import Row
+from services.rewards.queries import Point, Row
 from shared import money, program
 from shared.events.credit import Status
 
@@ -54,6 +54,23 @@ def owed(rows: Iterable[Row]) -> list[Json]:
     ]
 
 
+def point(at: Point) -> Json:
+    """Of when a balance is; nothing for one of now."""
+    day, moment = at.as_of, at.known_at
+    said = {"as_of": day.isoformat() if day else None, "known_at": moment.isoformat() if moment else None}
+    return {} if at.is_now else said
+
+
+def account(row: Row) -> Json:
+    """An account with its balance, debit positive."""
+    return {
+        "account": row.code,
+        "kind": row.kind,
+        "partner": row.partner,
+        "balance": amount(int(row.posted_minor), row.currency),
+    }
+
+
 def reason(kind: str, stored: Mapping[str, Any], *, only_for: str | None) -> Json:
     """Why a journal was booked: everything, or what is the partner's own."""
     if only_for is None:
@@ -64,7 +81,9 @@ def reason(kind: str, stored: Mapping[str, Any], *, only_for: str | None) -> Jso
 
 def journal(row: Row, legs: Sequence[Row], *, only_for: str | None) -> Json:
     """A journal with its legs, debit positive. `only_for` shows a partner its own accounts alone, not the vendor's."""
-    whole = {"source_event": row.source_event} if only_for is None else {}
+    adjusts = row.adjusts_period.strftime("%Y-%m") if row.adjusts_period else None
+    booked = {"period": row.period.strftime("%Y-%m"), "adjusts_period": adjusts}
+    whole = {"source_event": row.source_event, **booked} if only_for is None else {}
     return {
         "id": row.journal_id,
         "kind": row.kind,

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from services.rewards import roles
 from services.rewards.ledger import verify as ledger
 from tributary import runner, where
 
@@ -49,7 +50,7 @@ def show(report: ledger.Report, console: Console) -> None:
 
 
 async def _report(url: str) -> ledger.Report:
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(url, server_settings={"role": roles.SERVICE})
     try:
         return await ledger.verify(connection, datetime.now(UTC))
     finally:

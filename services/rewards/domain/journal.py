@@ -46,7 +46,11 @@ class Leg(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A balanced posting before it is booked. `reason` explains it to the partner and to finance."""
+    """A balanced posting before it is booked. `reason` explains it to the partner and to finance.
+
+    `period` asks for a month of accounting by name (its first day), which must be open; None leaves it to the ledger.
+    `reverses` is a journal whose every leg this one takes back, once.
+    """
 
     key: str
     kind: Kind
@@ -61,15 +65,19 @@ class Journal:
     adjusts: int | None = None
     program: str | None = None
     program_version: int | None = None
+    period: date | None = None
+    reverses: int | None = None
 
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 of all that is booked: the same key with another fingerprint is a conflict."""
         legs = [(leg.account.code, leg.account.currency, leg.amount_minor) for leg in self.legs]
-        content = (
+        content: tuple[object, ...] = (
             self.kind, self.effective_on, self.partner, self.deal_source, self.deal_id, self.plan, self.adjusts,
             self.program, self.program_version, self.source_event, legs, self.reason,
         )  # fmt: skip
+        if self.period is not None or self.reverses is not None:  # else as releases before had it: keys are for ever
+            content += (self.period, self.reverses)
         return hashlib.sha256(orjson.dumps(content)).digest()
 
 

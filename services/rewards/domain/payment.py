@@ -9,16 +9,11 @@ from services.rewards.domain.journal import Journal, Kind, Leg
 from shared import keys, money
 
 
-def accounts(partner: str, currency: str) -> tuple[Account, Account]:
-    """The two accounts a payment moves money between: (payable, paid)."""
-    return Account(Role.PAYABLE, currency, partner), Account(Role.PAID, currency, partner)
-
-
 def journal(
     *, source: str, key: str, partner: str, amount_minor: int, currency: str, paid_on: date, reference: str
 ) -> Journal:
     """Dr partner payable / Cr cash clearing. `source` and `key` (the request's idempotency key) make it unique."""
-    payable, paid = accounts(partner, currency)
+    payable, paid = Account(Role.PAYABLE, currency, partner), Account(Role.PAID, currency, partner)
     return Journal(
         key=keys.pack("payment", source, key), kind=Kind.PAYMENT, effective_on=paid_on, partner=partner,
         legs=(Leg(payable, amount_minor), Leg(paid, -amount_minor)),

@@ -5,20 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-GUARDS: Final = (
-    ("account", "no_change"), ("account", "no_truncate"), ("balance", "no_change"), ("balance", "no_truncate"),
-    ("entry", "entry_check"), ("entry", "no_change"), ("entry", "no_truncate"),
-    ("journal", "journal_check"), ("journal", "no_change"), ("journal", "no_truncate"),
-    ("posting_key", "no_change"), ("posting_key", "no_truncate"),
-)  # fmt: skip
-"""The triggers that make the ledger append-only and balanced; each must exist and hold in replication mode too."""
-
-_GUARD_ROWS: Final = ", ".join(f"('{table}', '{trigger}')" for table, trigger in GUARDS)
+from services.rewards.ledger import guards
 
 
-def _check(examined: str, faults: str) -> str:
-    """`examined`: a table to count. `faults`: a query of (place, fault), where `place` orders the faults."""
-    return f"""
+def _check(examined: str, faults: str, first: str = "") -> str:
+    """`examined`: a table to count. `faults`: a query of (place, fault), where `place` orders the faults.
+
+    `first` is a WITH clause that `faults` may use.
+    """
+    return f"""{first}
         SELECT (SELECT count(*) FROM rewards.{examined}) AS examined, count(*) AS faults,
             (array_agg(fault ORDER BY place))[1] AS first
         FROM ({faults}) AS f (place, fault)
@@ -32,11 +27,12 @@ CHECKS: Final[Mapping[str, str]] = {
     "every journal has all its legs": _check("journal", """
         SELECT j.journal_id, format('journal %s announces %s legs and has %s',
             j.journal_id, j.leg_count, count(e.leg_no))
-        FROM rewards.journal j LEFT JOIN rewards.entry e USING (journal_id)
-        GROUP BY j.journal_id, j.leg_count HAVING count(e.leg_no) <> j.leg_count OR max(e.leg_no) <> j.leg_count"""),
+        FROM rewards.journal j LEFT JOIN rewards.entry e USING (journal_id, recorded_at)
+        GROUP BY j.journal_id, j.recorded_at, j.leg_count
+        HAVING count(e.leg_no) <> j.leg_count OR max(e.leg_no) <> j.leg_count"""),
     "every leg has a journal and an account in its currency": _check("entry", """
         SELECT e.journal_id, format('leg %s of journal %s has no journal or no such account', e.leg_no, e.journal_id)
-        FROM rewards.entry e LEFT JOIN rewards.journal j USING (journal_id)
+        FROM rewards.entry e LEFT JOIN rewards.journal j USING (journal_id, recorded_at)
         LEFT JOIN rewards.account a ON a.account_id = e.account_id AND a.currency = e.currency
         WHERE j.journal_id IS NULL OR a.account_id IS NULL"""),
     "every balance is the sum of its legs": _check("account", """
@@ -68,23 +64,27 @@ CHECKS: Final[Mapping[str, str]] = {
         SELECT coalesce(k.journal_id, j.journal_id), CASE
             WHEN j.journal_id IS NULL
             THEN format('key %s names the missing journal %s', k.idempotency_key, k.journal_id)
+            WHEN j.journals > 1 THEN format('journal %s is there %s times', j.journal_id, j.journals)
             ELSE format('journal %s has %s keys', j.journal_id, coalesce(k.keys, 0)) END
         FROM (SELECT journal_id, min(idempotency_key) AS idempotency_key, count(*) AS keys
             FROM rewards.posting_key GROUP BY journal_id) k
-        FULL JOIN rewards.journal j USING (journal_id) WHERE j.journal_id IS NULL OR k.keys IS DISTINCT FROM 1"""),
+        FULL JOIN (SELECT journal_id, count(*) AS journals FROM rewards.journal GROUP BY journal_id) j
+            USING (journal_id)
+        WHERE (k.keys, j.journals) IS DISTINCT FROM (1, 1)"""),
     "every adjustment follows a journal of the same deal, partner and plan": _check("journal", """
         SELECT j.journal_id, format('journal %s (%s) adjusts %s', j.journal_id, j.kind,
             coalesce('journal ' || j.adjusts_journal_id, 'nothing'))
         FROM rewards.journal j LEFT JOIN rewards.journal b ON b.journal_id = j.adjusts_journal_id
             AND b.journal_id < j.journal_id AND (b.partner, b.deal_source, b.deal_id, b.plan)
-                = (j.partner, j.deal_source, j.deal_id, j.plan)
+                IS NOT DISTINCT FROM (j.partner, j.deal_source, j.deal_id, j.plan)
         WHERE (j.kind NOT IN ('accrual', 'payment') OR j.adjusts_journal_id IS NOT NULL) AND b.journal_id IS NULL"""),
     "every reversal takes back exactly what was earned": _check("journal", """
         SELECT r.journal_id, format('reversal %s leaves %s minor units', r.journal_id, sum(e.amount_minor))
         FROM rewards.journal r
         JOIN rewards.journal j ON (j.deal_source, j.deal_id, j.partner, j.plan)
             = (r.deal_source, r.deal_id, r.partner, r.plan) AND j.journal_id <= r.journal_id
-        JOIN rewards.entry e ON e.journal_id = j.journal_id JOIN rewards.account a USING (account_id)
+        JOIN rewards.entry e ON (e.journal_id, e.recorded_at) = (j.journal_id, j.recorded_at)
+        JOIN rewards.account a USING (account_id)
         WHERE r.kind = 'reversal' AND a.role = 'commission'
             AND e.currency = (SELECT o.currency FROM rewards.entry o WHERE o.journal_id = r.journal_id LIMIT 1)
         GROUP BY r.journal_id HAVING sum(e.amount_minor) <> 0"""),
@@ -93,12 +93,39 @@ CHECKS: Final[Mapping[str, str]] = {
             j.journal_id, j.deal_source, j.deal_id)
         FROM rewards.journal j WHERE j.deal_id IS NOT NULL AND NOT EXISTS (SELECT FROM rewards.credit_snapshot c
             WHERE c.deal_source = j.deal_source AND c.deal_id = j.deal_id)"""),
-    "every guard of the ledger is in place": f"""
-        SELECT count(*) AS examined, count(*) FILTER (WHERE t.tgname IS NULL) AS faults,
-            min(format('trigger %s on rewards.%s is missing or not ENABLE ALWAYS', g.name, g.tab))
-                FILTER (WHERE t.tgname IS NULL) AS first
-        FROM (VALUES {_GUARD_ROWS}) AS g (tab, name)
-        LEFT JOIN pg_trigger t ON t.tgname = g.name AND t.tgrelid = ('rewards.' || g.tab)::regclass
-            AND t.tgenabled = 'A'
-        """,  # noqa: S608  constants above
+    "every journal that is named as reversed is taken back leg by leg": _check("reversal", """
+        SELECT r.journal_id, format('journal %s does not take back each leg of journal %s', r.journal_id,
+            r.reverses_journal_id)
+        FROM rewards.reversal r LEFT JOIN legs n ON n.journal_id = r.journal_id
+        LEFT JOIN legs o ON o.journal_id = r.reverses_journal_id
+        WHERE n.taken_back IS NULL OR n.taken_back IS DISTINCT FROM o.legs""", """
+        WITH legs AS (
+            SELECT journal_id, array_agg(ROW(leg_no, account_id, currency, amount_minor)::text ORDER BY leg_no) AS legs,
+                array_agg(ROW(leg_no, account_id, currency, -amount_minor)::text ORDER BY leg_no) AS taken_back
+            FROM rewards.entry WHERE journal_id IN (SELECT journal_id FROM rewards.reversal
+                UNION SELECT reverses_journal_id FROM rewards.reversal) GROUP BY journal_id)"""),
+    "months are closed in order": _check("period_lock", """
+        SELECT o.month, format('%s is open and %s is closed', to_char(o.month, 'YYYY-MM'), to_char(c.month, 'YYYY-MM'))
+        FROM rewards.period_lock o JOIN LATERAL (SELECT max(month) AS month FROM rewards.period_lock
+            WHERE closed_at IS NOT NULL) c ON o.month < c.month WHERE o.closed_at IS NULL"""),
+    "nothing was booked into a closed month": _check("journal", """
+        SELECT j.journal_id, format('journal %s of %s came after it was closed', j.journal_id,
+            to_char(j.period, 'YYYY-MM'))
+        FROM rewards.journal j JOIN (
+            SELECT p.period, (SELECT min(l.closed_at) FROM rewards.period_lock l WHERE l.month >= p.period) AS closed_at
+            FROM (SELECT DISTINCT period FROM rewards.journal) p) c USING (period)
+        WHERE j.recorded_at > c.closed_at"""),
+    "every journal names the month it adjusts": _check("journal", """
+        SELECT journal_id, format('journal %s counts in %s, is of %s and adjusts %s', journal_id,
+            to_char(effective_on, 'YYYY-MM'), to_char(period, 'YYYY-MM'),
+            coalesce(to_char(adjusts_period, 'YYYY-MM'), 'none'))
+        FROM (SELECT *, effective_on - (EXTRACT(day FROM effective_on)::integer - 1) AS month FROM rewards.journal) j
+        WHERE period < month OR adjusts_period IS DISTINCT FROM nullif(month, period)"""),
+    "every journal lies in the partition of its month": _check("journal", """
+        SELECT journal_id, format('%s of journal %s lies in the DEFAULT partition', what, journal_id) FROM (
+            SELECT journal_id, 'the header' FROM rewards.journal WHERE tableoid = to_regclass('rewards.journal_default')
+            UNION ALL SELECT journal_id, 'a leg' FROM rewards.entry
+            WHERE tableoid = to_regclass('rewards.entry_default')) AS d (journal_id, what)"""),
+    "every guard of the ledger is in place": guards.IN_PLACE,
+    "the service may read the ledger and not write it": guards.RIGHTS,
 }  # fmt: skip

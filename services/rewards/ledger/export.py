@@ -23,7 +23,7 @@ REASONS: Final = ("cause", "share", "credited", "tier", "rate", "due_on", "refer
 CSV_COLUMNS: Final = (
     "journal_id", "leg", "recorded_at", "effective_on", "kind", "account", "account_kind", "partner", "currency",
     "amount", "debit", "credit", "balance_after", "deal_source", "deal_id", "plan", "program", "program_version",
-    "adjusts_journal_id", *REASONS, "source_event",
+    "adjusts_journal_id", "period", "adjusts_period", *REASONS, "source_event",
 )  # fmt: skip
 _FORMULA: Final = "=+-@\t\r"
 CHUNK: Final = 64 * 1024
@@ -78,8 +78,13 @@ def _csv_values(row: Row) -> tuple[object, ...]:
         amount if row.amount_minor > 0 else None, amount[1:] if row.amount_minor < 0 else None,
         money.to_decimal(row.balance_after, currency),
         _safe(row.deal_source), _safe(row.deal_id), _safe(row.plan), _safe(row.program), row.program_version,
-        row.adjusts_journal_id, *[_safe(reason.get(name)) for name in REASONS], row.source_event,
+        row.adjusts_journal_id, _month(row.period), _month(row.adjusts_period),
+        *[_safe(reason.get(name)) for name in REASONS], row.source_event,
     )  # fmt: skip
+
+
+def _month(first: date | None) -> str | None:
+    return first.strftime("%Y-%m") if first else None
 
 
 def _safe(value: str | None) -> str | None:

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import asyncpg
 import pytest
 
+from services.rewards import roles
 from shared import migrate
 from shared.database import Database
 from tests.conftest import NewDatabase
@@ -13,13 +15,18 @@ from tests.integration.rewards.harness import Books
 
 NewBooks = Callable[[], AbstractAsyncContextManager[Books]]
 
-GUARDED = ("account", "balance", "posting_key", "journal", "entry")
+GUARDED = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry")
 FACTS = ("credit_snapshot", "partner_version", "program_version", "conflict", "maturity", "dirty")
+GUARDS = """DO $$ DECLARE place regclass; BEGIN
+    FOR place IN SELECT tgrelid FROM pg_trigger WHERE tgname = 'no_truncate' LOOP
+        EXECUTE format('ALTER TABLE %s {change} TRIGGER no_truncate', place);
+    END LOOP;
+END $$"""
 EMPTY = "; ".join([
-    *(f"ALTER TABLE rewards.{table} DISABLE TRIGGER no_truncate" for table in GUARDED),
+    GUARDS.format(change="DISABLE"),
     "TRUNCATE " + ", ".join(f"rewards.{table}" for table in (*GUARDED, *FACTS)) + " RESTART IDENTITY",
     "ALTER SEQUENCE rewards.journal_id RESTART",
-    *(f"ALTER TABLE rewards.{table} ENABLE ALWAYS TRIGGER no_truncate" for table in GUARDED),
+    GUARDS.format(change="ENABLE ALWAYS"),
 ])  # fmt: skip
 """Empties the books as only the owner of the database can: with the guards off for a moment."""
 
@@ -39,11 +46,20 @@ async def new_books(new_database: NewDatabase, rewards_template: str) -> NewBook
 
     @asynccontextmanager
     async def create() -> AsyncIterator[Books]:
-        database = await Database.connect(await new_database("rewards", rewards_template), connections=6)
-        yield Books(database)
-        await database.close()
+        async with opened(await new_database("rewards", rewards_template)) as books:
+            yield books
 
     return create
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Books]:
+    """Rewards over a database, with the rights the service has; and a pool of the database's owner beside it."""
+    database = await Database.connect(url, connections=6, role=roles.SERVICE)
+    owner = await asyncpg.create_pool(url, min_size=1, max_size=2)
+    yield Books(database, owner)
+    await owner.close()
+    await database.close()
 
 
 @pytest.fixture(scope="session")
@@ -53,15 +69,14 @@ async def rewards_url(new_database: NewDatabase, rewards_template: str) -> str:
 
 
 @pytest.fixture(scope="session")
-async def one_database(rewards_url: str) -> AsyncIterator[Database]:
+async def one_database(rewards_url: str) -> AsyncIterator[Books]:
     """The connections to it."""
-    database = await Database.connect(rewards_url, connections=6)
-    yield database
-    await database.close()
+    async with opened(rewards_url) as books:
+        yield books
 
 
 @pytest.fixture
-async def books(one_database: Database) -> Books:
+async def books(one_database: Books) -> Books:
     """Rewards over an empty database for one test."""
-    await one_database.pool.execute(EMPTY)
-    return Books(one_database)
+    await one_database.owner.execute(EMPTY)
+    return Books(one_database.database, one_database.owner)

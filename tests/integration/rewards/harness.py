@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import date, datetime
 
 import asyncpg
 import httpx
 
 from services.rewards import api, handler
-from services.rewards.ledger import verify
+from services.rewards.domain import reversal
+from services.rewards.domain.accounts import Account, Role
+from services.rewards.domain.journal import Journal, Kind, Leg
+from services.rewards.ledger import post, verify
 from services.rewards.maturity import Maturity
 from services.rewards.reconcile import Rewards
 from shared import access
@@ -25,10 +28,11 @@ from tests.unit.rewards import builders
 
 
 class Books:
-    """The rewards service without Kafka and without a process."""
+    """The rewards service without Kafka and without a process. `database` has its rights, `owner` has all."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, owner: asyncpg.Pool) -> None:
         self.database = database
+        self.owner = owner
         self.now = builders.NOW
         self.wake = asyncio.Event()
         self.metrics = Metrics()
@@ -81,7 +85,7 @@ class Books:
             return []
 
         parts = Parts(self.database, self.metrics, lambda: self.now, self.wake, ready)
-        async with self.database.transaction() as connection:
+        async with self.owner.acquire() as connection:
             _, token = await access.create_key(
                 connection, name="test", source="bank", partner=partner,
                 scopes=list(scopes) or ["rewards:read", "rewards:pay"],
@@ -95,7 +99,7 @@ class Books:
     @asynccontextmanager
     async def superuser(self, *settings: str) -> AsyncIterator[asyncpg.Connection]:
         """A connection of the owner of everything, in a transaction that is rolled back, with these settings."""
-        async with self.database.pool.acquire() as connection:
+        async with self.owner.acquire() as connection:
             transaction = connection.transaction()
             await transaction.start()
             try:
@@ -104,3 +108,31 @@ class Books:
                 yield connection
             finally:
                 await transaction.rollback()
+
+
+def payment(key: str, amount: int, partner: str = "acme", reference: str = "r") -> Journal:
+    """A payment that nothing was owed for: the ledger itself does not ask."""
+    legs = (Leg(Account(Role.PAYABLE, "USD", partner), amount), Leg(Account(Role.PAID, "USD", partner), -amount))
+    return Journal(key, Kind.PAYMENT, date(2026, 1, 1), partner, legs, "test", {"reference": reference})
+
+
+def taken_back(of: Journal, journal_id: int, key: str = "back") -> Journal:
+    """The reversal of a payment."""
+    return reversal.journal(
+        of, journal_id, key=key, effective_on=date(2026, 1, 2), source_event="test", cause="the bank sent it back"
+    )
+
+
+async def post_each(books: Books, *journals: Journal) -> list[post.Result]:
+    """Post in transactions of their own."""
+    results = []
+    for journal in journals:
+        async with books.database.transaction() as connection:
+            results += await post.post(connection, [journal])
+    return results
+
+
+async def outcomes_on(database: Database, journals: Sequence[Journal]) -> list[post.Outcome]:
+    """Post in one transaction."""
+    async with database.transaction() as connection:
+        return [result.outcome for result in await post.post(connection, journals)]

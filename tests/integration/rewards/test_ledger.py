@@ -4,28 +4,26 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
-from datetime import date
 
 import asyncpg
 import pytest
 
-from services.rewards.domain.accounts import Account, Role
-from services.rewards.domain.journal import Journal, Kind, Leg
-from services.rewards.ledger import post
+from services.rewards.domain.journal import Journal
 from services.rewards.ledger.post import Outcome
 from tests.integration.rewards.conftest import NewBooks
-from tests.integration.rewards.harness import Books
+from tests.integration.rewards.harness import Books, outcomes_on, payment
 from tests.unit.rewards.builders import activated, decided, partner
 
 JOURNAL = (
-    "INSERT INTO rewards.journal (journal_id, kind, effective_on, leg_count, partner, reason, source_event) "
-    "VALUES ($1, 'payment', '2026-01-01', 2, 'acme', '{}', 'attack') RETURNING journal_id"
+    "INSERT INTO rewards.journal (journal_id, kind, effective_on, period, leg_count, partner, reason, source_event) "
+    "VALUES ($1, 'payment', '2026-01-01', '2026-01-01', 2, 'acme', '{}', 'attack') RETURNING journal_id"
 )
 LEG = "INSERT INTO rewards.entry VALUES ($1, $2, $3, $4, $5, 0, 1)"
 BOTH = """
 WITH header AS (
-    INSERT INTO rewards.journal (journal_id, kind, effective_on, leg_count, partner, reason, source_event, {columns})
-    VALUES (900, 'payment', '2026-01-01', {legs}, 'acme', '{{}}', 'attack', {values}))
+    INSERT INTO rewards.journal (
+        journal_id, kind, effective_on, period, leg_count, partner, reason, source_event, {columns})
+    VALUES (900, 'payment', '2026-01-01', '2026-01-01', {legs}, 'acme', '{{}}', 'attack', {values}))
 INSERT INTO rewards.entry (journal_id, leg_no, account_id, currency, amount_minor, balance_after, account_version)
 VALUES {rows}
 """
@@ -85,7 +83,10 @@ async def test_a_header_without_legs_and_legs_without_a_header_are_refused(booke
 @MODES
 async def test_legs_cannot_be_added_later(booked: Books, mode: str) -> None:
     """A balanced pair of legs for a journal that is booked: refused, whatever their numbers."""
-    pair = "INSERT INTO rewards.entry VALUES (1, $1, 1, 'USD', 5, 0, 9), (1, $2, 2, 'USD', -5, 0, 9)"
+    pair = (
+        "INSERT INTO rewards.entry SELECT 1, l.*, j.recorded_at FROM rewards.journal j, "
+        "(VALUES ($1::smallint, 1, 'USD', 5, 0, 9), ($2, 2, 'USD', -5, 0, 9)) AS l WHERE j.journal_id = 1"
+    )
     for numbers, error in (((3, 4), asyncpg.CheckViolationError), ((1, 2), asyncpg.UniqueViolationError)):
         async with booked.superuser(f"SET LOCAL session_replication_role = {mode}") as connection:
             with pytest.raises(error):
@@ -105,14 +106,8 @@ async def test_nothing_is_changed_or_removed(booked: Books, mode: str, table: st
                 await connection.execute(statement)
 
 
-def payment(key: str, amount: int, partner: str = "acme", reference: str = "r") -> Journal:
-    legs = (Leg(Account(Role.PAYABLE, "USD", partner), amount), Leg(Account(Role.PAID, "USD", partner), -amount))
-    return Journal(key, Kind.PAYMENT, date(2026, 1, 1), partner, legs, "test", {"reference": reference})
-
-
 async def outcomes(books: Books, journals: Sequence[Journal]) -> list[Outcome]:
-    async with books.database.transaction() as connection:
-        return [result.outcome for result in await post.post(connection, journals)]
+    return await outcomes_on(books.database, journals)
 
 
 async def test_a_key_is_posted_once_repeated_and_defended(books: Books) -> None:

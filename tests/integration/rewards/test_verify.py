@@ -6,30 +6,39 @@ import pytest
 
 from services.rewards.ledger import verify
 from tests.integration.rewards.conftest import NewBooks
-from tests.integration.rewards.harness import Books
+from tests.integration.rewards.harness import Books, payment, post_each, taken_back
 from tests.unit.rewards.builders import activated, decided, message, partner
 
-UNGUARDED = """
-ALTER TABLE rewards.entry DISABLE TRIGGER USER; ALTER TABLE rewards.journal DISABLE TRIGGER USER;
-ALTER TABLE rewards.posting_key DISABLE TRIGGER USER; ALTER TABLE rewards.account DISABLE TRIGGER USER;
-ALTER TABLE rewards.balance DISABLE TRIGGER USER;
+EACH = """DO $$ DECLARE g record; BEGIN
+    FOR g IN SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
+        WHERE c.relnamespace = 'rewards'::regnamespace AND NOT tgisinternal
+    LOOP EXECUTE format('ALTER TABLE %s {change} TRIGGER %I', g.place, g.name); END LOOP;
+END $$"""
+UNGUARDED, GUARDED = EACH.format(change="DISABLE"), EACH.format(change="ENABLE ALWAYS")
+
+UNGUARDED_MONTH = """
+CREATE TABLE rewards.entry_2040_01 PARTITION OF rewards.entry FOR VALUES FROM ('2040-01-01') TO ('2040-02-01');
+ALTER TABLE rewards.entry_2040_01 OWNER TO tributary_ledger_owner
 """
-GUARDED = UNGUARDED.replace("DISABLE TRIGGER USER", "ENABLE ALWAYS TRIGGER no_change") + (
-    "ALTER TABLE rewards.entry ENABLE ALWAYS TRIGGER entry_check, ENABLE ALWAYS TRIGGER no_truncate;"
-    "ALTER TABLE rewards.journal ENABLE ALWAYS TRIGGER journal_check, ENABLE ALWAYS TRIGGER no_truncate;"
-    "ALTER TABLE rewards.posting_key ENABLE ALWAYS TRIGGER no_truncate;"
-    "ALTER TABLE rewards.account ENABLE ALWAYS TRIGGER no_truncate;"
-    "ALTER TABLE rewards.balance ENABLE ALWAYS TRIGGER no_truncate;"
-)
+NO_CHECK = """
+CREATE FUNCTION rewards.yes() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+DROP TRIGGER entry_check ON rewards.entry;
+CREATE TRIGGER entry_check AFTER INSERT ON rewards.entry FOR EACH STATEMENT EXECUTE FUNCTION rewards.yes();
+ALTER TABLE rewards.entry ENABLE ALWAYS TRIGGER entry_check
+"""
 
 
 @pytest.fixture(scope="module")
 async def booked(new_books: NewBooks) -> AsyncIterator[Books]:
-    """Journal 1: acme earned 80.00; 2: beta earned 80.00; 3: acme's deal was lost. Tampering is rolled back."""
+    """Journal 1: acme earned 80.00; 2: beta earned 80.00; 3: acme's deal was lost; 4: a payment; 5 took it back.
+
+    Tampering is rolled back.
+    """
     async with new_books() as books:
         await books.tell(activated(), partner("acme"), partner("beta"), decided("D-1", 1, {"acme": 100_000}))
         await books.tell(decided("D-2", 1, {"beta": 100_000}))
         await books.tell(decided("D-1", 2, {}, cause="lost"))
+        await post_each(books, payment("p", 5), taken_back(payment("p", 5), 4))
         yield books
 
 
@@ -129,6 +138,58 @@ PLANTED = [
         "reversal 3 leaves 1 minor units",
     ),
     (
+        "UPDATE rewards.entry SET amount_minor = -amount_minor WHERE journal_id = 5",
+        "every journal that is named as reversed is taken back leg by leg",
+        "journal 5 does not take back each leg of journal 4",
+    ),
+    (
+        "INSERT INTO rewards.reversal VALUES (99, 2)",
+        "every journal that is named as reversed is taken back leg by leg",
+        "journal 99 does not take back each leg of journal 2",
+    ),
+    (
+        "UPDATE rewards.period_lock SET closed_at = now(), closed_by = 'x' WHERE month > '2026-03-01'",
+        "months are closed in order",
+        "2026-01 is open and {ahead} is closed",
+    ),
+    (
+        "UPDATE rewards.period_lock SET closed_at = '2026-03-03', closed_by = 'x' WHERE month <= '2026-03-01'",
+        "nothing was booked into a closed month",
+        "journal 1 of 2026-03 came after it was closed",
+    ),
+    (
+        (
+            "ALTER TABLE rewards.journal DROP CONSTRAINT another_period_is_named; "
+            "UPDATE rewards.journal SET period = '2026-04-01' WHERE journal_id = 2"
+        ),
+        "every journal names the month it adjusts",
+        "journal 2 counts in 2026-03, is of 2026-04 and adjusts none",
+    ),
+    (
+        "UPDATE rewards.entry SET recorded_at = '2031-01-01' WHERE journal_id = 2 AND leg_no = 2",
+        "every journal lies in the partition of its month",
+        "a leg of journal 2 lies in the DEFAULT partition",
+    ),
+    (
+        (
+            "CREATE TABLE twin AS SELECT * FROM rewards.journal WHERE journal_id = 2; "
+            "UPDATE twin SET recorded_at = recorded_at + interval '1 month'; "
+            "INSERT INTO rewards.journal SELECT * FROM twin"
+        ),
+        "every posting key has its journal, and every journal one key",
+        "journal 2 is there 2 times",
+    ),
+    (
+        "GRANT INSERT ON rewards.entry_default TO tributary_rewards",
+        "the service may read the ledger and not write it",
+        "rewards.entry_default is owned by tributary_ledger_owner or may be written by tributary_rewards",
+    ),
+    (
+        "ALTER TABLE rewards.reversal OWNER TO CURRENT_USER",
+        "the service may read the ledger and not write it",
+        "rewards.reversal is owned by {user} or may be written by tributary_rewards",
+    ),
+    (
         "UPDATE rewards.journal SET deal_id = 'D-9' WHERE journal_id = 2",
         "every journal of a deal has its credit",
         "journal 2 is for deal crm/D-9, which nobody credited",
@@ -155,8 +216,11 @@ PLANTED = [
 @pytest.mark.parametrize(("tamper", "check", "first"), PLANTED)
 async def test_each_planted_fault_is_found_and_named(booked: Books, tamper: str, check: str, first: str) -> None:
     """With the guards off for a moment the owner can change anything; the verification says what and where."""
+    ahead, user = await booked.owner.fetchrow(
+        "SELECT (SELECT to_char(max(month), 'YYYY-MM') FROM rewards.period_lock), current_user"
+    )
     faults = await faults_after(booked, UNGUARDED, tamper, GUARDED)
-    assert faults[check] == first
+    assert faults[check] == first.format(ahead=ahead, user=user)
     assert "every guard of the ledger is in place" not in faults
 
 
@@ -166,6 +230,10 @@ async def test_each_planted_fault_is_found_and_named(booked: Books, tamper: str,
         "ALTER TABLE rewards.entry DISABLE TRIGGER entry_check",
         "ALTER TABLE rewards.entry ENABLE TRIGGER entry_check",
         "DROP TRIGGER no_change ON rewards.journal",
+        "DROP TRIGGER no_change ON rewards.journal_default",
+        "ALTER TABLE rewards.entry_default DISABLE TRIGGER entry_check",
+        UNGUARDED_MONTH,
+        NO_CHECK,
     ],
 )
 async def test_a_guard_taken_away_or_weakened_is_a_fault(booked: Books, tamper: str) -> None:

@@ -21,7 +21,7 @@ async def test_good_books_exit_zero_and_bad_ones_one(books: Books, rewards_url: 
     await books.tell(activated(), partner("acme"), decided("D-1", 1, {"acme": 100_000}))
     good = await run(rewards_url)
     assert (good.exit_code, "The books hold." in good.stdout) == (0, True)
-    await books.database.pool.execute("UPDATE rewards.balance SET posted_minor = 1 WHERE account_id = 1")
+    await books.owner.execute("UPDATE rewards.balance SET posted_minor = 1 WHERE account_id = 1")
     bad = await run(rewards_url)
     assert (bad.exit_code, "The books do not hold." in bad.stdout) == (1, True)
     assert "account expense:commission USD stands at 1, its legs sum to 8000" in bad.stdout
