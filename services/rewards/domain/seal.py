@@ -152,6 +152,11 @@ def chain_fault(before: Block | None, sealed: Sealed, stored_hash: bytes) -> str
         return f"block {block.seq} does not name the hash of the block before it"
     if block.first <= (before.last if before else START) or block.last < block.first:
         return f"block {block.seq} does not begin behind the block before it"
+    return _own_fault(sealed, stored_hash)
+
+
+def _own_fault(sealed: Sealed, stored_hash: bytes) -> str | None:
+    block = sealed.block
     if block.hash != stored_hash:
         return f"block {block.seq} has a hash that is not that of what it says"
     if len(sealed.leaves) != block.journals or merkle.root(sealed.leaves) != block.merkle_root:
