@@ -20,6 +20,7 @@ GENESIS: Final = bytes(32)
 """What the first block names as the hash of the one before it."""
 HASH_BYTES: Final = 32
 
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 _BLOCK: Final = b"\x02"
 """First byte of what is hashed for a block: neither a leaf nor a node."""
 
@@ -159,7 +160,7 @@ def _own_fault(sealed: Sealed, stored_hash: bytes) -> str | None:
     block = sealed.block
     if block.hash != stored_hash:
         return f"block {block.seq} has a hash that is not that of what it says"
-    if len(sealed.leaves) != block.journals or merkle.root(sealed.leaves) != block.merkle_root:
+    if not sealed.leaves or len(sealed.leaves) != block.journals or merkle.root(sealed.leaves) != block.merkle_root:
         return f"block {block.seq} has hashes of journals that do not lead to its root"
     return None
 
@@ -198,4 +199,4 @@ def _sums(journals: Sequence[Booked]) -> dict[str, int]:
 
 
 def _canonical(content: Mapping[str, object]) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+    return _ENCODER.encode(content).encode()

@@ -49,8 +49,8 @@ FROM rewards.ledger_seal ORDER BY seq DESC LIMIT 1
 """
 _CHAIN: Final = f"SELECT {_COLUMNS} FROM rewards.ledger_seal WHERE seq > $1 ORDER BY seq LIMIT $2"  # noqa: S608  constant
 _HOLDING: Final = f"""
-SELECT {_COLUMNS} FROM rewards.ledger_seal
-WHERE (last_xid, last_journal_id) >= ($1::text::xid8, $2) ORDER BY last_xid, last_journal_id LIMIT 1
+SELECT {_COLUMNS} FROM rewards.ledger_seal s
+WHERE (s.last_xid, s.last_journal_id) >= ($1::text::xid8, $2) ORDER BY s.last_xid, s.last_journal_id LIMIT 1
 """  # noqa: S608  constant
 _WHERE_IS: Final = "SELECT partner, xid::text FROM rewards.journal WHERE journal_id = $1"
 _KNOWN: Final = "SELECT seq FROM rewards.ledger_seal WHERE hash = $1"

@@ -101,9 +101,20 @@ async def test_what_may_still_get_a_neighbour_is_not_sealed(books: Books) -> Non
 async def next_block(connection: asyncpg.Connection, books: Books) -> seal.Sealed:
     """A block of all that is booked and not sealed, whatever is running."""
     head = await seals.head(connection)
-    row = await books.owner.fetchrow("SELECT xid::text, journal_id FROM rewards.journal ORDER BY xid DESC, 2 DESC")
+    row = await books.owner.fetchrow(
+        "SELECT j.xid::text, journal_id FROM rewards.journal j ORDER BY j.xid DESC, 2 DESC"
+    )
     last = Position(int(row["xid"]), row["journal_id"])
     return seal.build(head.seq + 1, head.hash, await seals.between(connection, head.last, last, 100))
+
+
+async def test_a_journals_block_is_found_by_number_and_not_by_text(sealed: Books) -> None:
+    """Transaction 99 comes before 100, though not in the alphabet."""
+    async with sealed.superuser(
+        UNGUARDED, "UPDATE rewards.ledger_seal SET first_xid = '1', last_xid = (98 + seq)::text::xid8"
+    ) as connection:  # fmt: skip
+        found = [await seals.holding(connection, Position(xid, 0)) for xid in (99, 100, 102, 103)]
+    assert [stored and stored.sealed.block.seq for stored in found] == [1, 2, 4, None]
 
 
 async def test_the_function_takes_only_the_next_block(books: Books) -> None:
