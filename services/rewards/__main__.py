@@ -1,4 +1,4 @@
-"""The rewards process: a consumer of facts, the reconciler that posts, the clock of holds, upkeep, proof, the API."""
+"""The rewards process: a consumer of facts, the reconciler that posts, holds, upkeep, seals, proof, the API."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from services.rewards import api, handler, roles
 from services.rewards.maturity import Maturity
 from services.rewards.proof import Proof
 from services.rewards.reconcile import Rewards
+from services.rewards.sealer import Sealer
 from services.rewards.settings import Settings
 from services.rewards.upkeep import Upkeep
 from shared import runtime, service
@@ -18,6 +19,7 @@ def _workers(parts: service.Parts) -> Sequence[runtime.Worker]:
     return [
         Maturity(database=parts.database, wake=parts.wake, clock=parts.clock).run,
         Upkeep(parts.database).run,
+        Sealer(parts.database, parts.metrics.registry).run,
         Proof(parts.database, parts.metrics.registry, parts.clock).run,
     ]
 

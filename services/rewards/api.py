@@ -14,7 +14,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from fastapi.responses import StreamingResponse
 
-from services.rewards import deal_store, doors, payments, periods, queries, views
+from services.rewards import deal_store, doors, payments, periods, queries, seals, views
 from services.rewards.doors import AsOf, First, Json, KnownAt, Last, Paged, Reader, Reading, Shared
 from services.rewards.ledger import export, verify
 from services.rewards.loading import Loader
@@ -39,6 +39,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(router)
     app.include_router(payments.router, prefix=PREFIX)
     app.include_router(periods.router, prefix=PREFIX)
+    app.include_router(seals.router, prefix=PREFIX)
     return app
 
 

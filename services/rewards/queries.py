@@ -127,6 +127,14 @@ async def periods(connection: AsyncConnection) -> Sequence[Row]:
     return (await connection.execute(sa.select(tables.period_lock).order_by(tables.period_lock.c.month))).all()
 
 
+async def seals(connection: AsyncConnection, *, before: int | None, limit: int) -> Sequence[Row]:
+    """Blocks of sealed journals without their lists, the newest first, from the one before this number."""
+    column = tables.ledger_seal.c
+    shown = [each for each in column if each.name not in {"journal_ids", "leaves"}]  # up to 80 KB each
+    query = sa.select(*shown).order_by(column.seq.desc()).limit(limit)
+    return (await connection.execute(query if before is None else query.where(column.seq < before))).all()
+
+
 async def totals(connection: AsyncConnection) -> Sequence[Row]:
     """(kind, currency, posted_minor) of all accounts, summed per kind and currency."""
     account, balance = tables.account.c, tables.balance.c

@@ -84,6 +84,25 @@ period_lock: Final = sa.Table(
     sa.Column("closed_by", sa.Text),
 )  # fmt: skip
 
+ledger_seal: Final = sa.Table(
+    "ledger_seal", metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.SmallInteger, nullable=False),
+    sa.Column("first_xid", kit_tables.Xid8, nullable=False),
+    sa.Column("first_journal_id", sa.BigInteger, nullable=False),
+    sa.Column("last_xid", kit_tables.Xid8, nullable=False),
+    sa.Column("last_journal_id", sa.BigInteger, nullable=False),
+    sa.Column("journals", sa.Integer, nullable=False),
+    sa.Column("sum_abs", pg.JSONB, nullable=False),
+    sa.Column("merkle_root", sa.LargeBinary, nullable=False),
+    sa.Column("prev_hash", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("journal_ids", pg.ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("leaves", sa.LargeBinary, nullable=False),
+    sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("hash"),
+)  # fmt: skip
+
 credit_snapshot: Final = sa.Table(
     "credit_snapshot", metadata,
     sa.Column("deal_source", sa.Text, primary_key=True),

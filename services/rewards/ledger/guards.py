@@ -19,6 +19,7 @@ GUARDS: Final[Mapping[str, Mapping[str, str]]] = {
     "balance": _KEPT,
     "entry": {"entry_check": "entry_check", **_KEPT},
     "journal": {"journal_check": "journal_check", **_KEPT},
+    "ledger_seal": _KEPT,
     "period_lock": {"period_check": "period_check", "no_truncate": "refuse_change"},
     "posting_key": _KEPT,
     "reversal": {"reversal_check": "reversal_check", **_KEPT},

@@ -15,7 +15,7 @@ from tests.integration.rewards.harness import Books
 
 NewBooks = Callable[[], AbstractAsyncContextManager[Books]]
 
-GUARDED = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry")
+GUARDED = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry", "ledger_seal")
 FACTS = ("credit_snapshot", "partner_version", "program_version", "conflict", "maturity", "dirty")
 GUARDS = """DO $$ DECLARE place regclass; BEGIN
     FOR place IN SELECT tgrelid FROM pg_trigger WHERE tgname = 'no_truncate' LOOP

@@ -17,7 +17,7 @@ from services.rewards.ledger.post import Outcome
 from tests.integration.rewards.conftest import NewBooks
 from tests.integration.rewards.harness import Books, outcomes_on, payment, post_each, taken_back
 
-TABLES = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry")
+TABLES = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry", "ledger_seal")
 OWNER = f"SET LOCAL ROLE {roles.OWNER}"
 MODES = pytest.mark.parametrize(
     "mode", [OWNER, "SET LOCAL session_replication_role = replica"], ids=["owner", "replica"]
@@ -38,6 +38,7 @@ async def booked(new_books: NewBooks) -> AsyncIterator[Books]:
     async with new_books() as books:
         await post_each(books, payment("a", 5), taken_back(payment("a", 5), 1), payment("b", 7))
         await books.owner.execute("SELECT rewards.close_period('2025-12-01', 'test')")
+        await books.seal()
         yield books
 
 
@@ -73,6 +74,7 @@ async def test_the_service_may_read_and_call_and_nothing_else(booked: Books, at:
         "SELECT nextval('rewards.journal_id')", "SELECT rewards.make_month('entry', '2031-01-01')",
         "SELECT rewards.guard('balance', 'entry', 'ROW')", "CREATE TABLE rewards.mine (x int)",
         "SELECT * FROM rewards.balance FOR UPDATE", "LOCK TABLE rewards.balance IN SHARE MODE",
+        "LOCK TABLE rewards.ledger_seal IN SHARE MODE",
         f"SET ROLE {roles.OWNER}", "SELECT * FROM rewards.entry_default",
     ):  # fmt: skip
         async with booked.owner.acquire() as connection, connection.transaction():
@@ -150,7 +152,7 @@ async def test_nothing_is_changed_or_removed_anywhere(booked: Books, at: str, mo
         await refused(booked, f"TRUNCATE rewards.{place} CASCADE", error, said, mode)
     for place, column in (
         ("account", "code"), ("posting_key", "fingerprint"), ("reversal", "journal_id"), ("journal", "partner"),
-        ("entry", "amount_minor"), (f"journal{at}", "partner"), (f"entry{at}", "amount_minor"),
+        ("entry", "amount_minor"), ("ledger_seal", "hash"), (f"journal{at}", "partner"), (f"entry{at}", "amount_minor"),
     ):  # fmt: skip
         await refused(booked, f"UPDATE rewards.{place} SET {column} = {column}", error, said, mode)
 

@@ -39,6 +39,7 @@ async def booked(new_books: NewBooks) -> AsyncIterator[Books]:
         await books.tell(decided("D-2", 1, {"beta": 100_000}))
         await books.tell(decided("D-1", 2, {}, cause="lost"))
         await post_each(books, payment("p", 5), taken_back(payment("p", 5), 4))
+        await books.seal()
         yield books
 
 
