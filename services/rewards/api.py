@@ -14,7 +14,18 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from fastapi.responses import StreamingResponse
 
-from services.rewards import adjustments, deal_store, doors, payments, periods, queries, records, reversals, views
+from services.rewards import (
+    adjustments,
+    deal_store,
+    doors,
+    general_ledger,
+    payments,
+    periods,
+    queries,
+    records,
+    reversals,
+    views,
+)
 from services.rewards.domain import adjustment
 from services.rewards.doors import AsOf, First, Json, KnownAt, Last, Paged, Reader, Reading, Shared
 from services.rewards.ledger import export, verify
@@ -38,7 +49,7 @@ def create_app(parts: Parts, *, approval_above: int = adjustment.APPROVAL_ABOVE)
     )  # fmt: skip
     app.state.rewards = doors.State(parts.database, parts.clock, asyncio.Lock(), asyncio.Lock(), approval_above)
     app.include_router(router)
-    for part in (payments, adjustments, reversals, periods, records):
+    for part in (payments, adjustments, reversals, periods, records, general_ledger):
         app.include_router(part.router, prefix=PREFIX)
     return app
 
