@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from services.rewards import api, handler, roles
@@ -33,7 +34,8 @@ async def run(settings: Settings) -> None:
     """Run until told to stop."""
     await service.run(
         settings, settings.rewards_port, schema="rewards", topics=handler.TOPICS, handler=handler.Facts(),
-        work=Rewards(), build_app=api.create_app, extra_workers=_workers, role=roles.SERVICE, prepare=_prepare,
+        work=Rewards(), build_app=functools.partial(api.create_app, approval_above=settings.approval_above),
+        extra_workers=_workers, role=roles.SERVICE, prepare=_prepare,
     )  # fmt: skip
 
 

@@ -143,6 +143,26 @@ async def totals(connection: AsyncConnection) -> Sequence[Row]:
     return (await connection.execute(query.group_by(account.kind, account.currency).order_by(account.currency))).all()
 
 
+async def general_ledger(connection: AsyncConnection, months: Period) -> Sequence[Row]:
+    """(period, code, kind, role, currency, debit, credit), both positive, per month of accounting and account."""
+    month, account, minor = tables.journal.c.period, tables.account.c, tables.entry.c.amount_minor
+    debit = sa.func.coalesce(sa.func.sum(minor).filter(minor > 0), 0).label("debit")
+    credit = sa.func.coalesce(-sa.func.sum(minor).filter(minor < 0), 0).label("credit")
+    by = (month, account.code, account.kind, account.role, account.currency)
+    query = (
+        sa.select(*by, debit, credit)
+        .join_from(tables.journal, tables.entry, _ITS_LEGS)
+        .join(tables.account, tables.entry.c.account_id == account.account_id)
+        .group_by(*by)
+        .order_by(month, account.currency, account.code)
+    )
+    if months.first is not None:
+        query = query.where(month >= months.first)
+    if months.last is not None:
+        query = query.where(month <= months.last)
+    return (await connection.execute(query)).all()
+
+
 async def journals(
     connection: AsyncConnection, *, partner: str | None, deal: tuple[str, str] | None, period: Period,
     after: int, limit: int,

@@ -236,6 +236,9 @@ async def test_a_start_is_refused_when_a_guard_is_missing(booked: Books) -> None
     for tamper, said in (
         ("ALTER TABLE rewards.entry_default ENABLE TRIGGER no_change", "no_change on rewards.entry_default is missing"),
         (f"GRANT UPDATE (posted_minor) ON rewards.balance TO {roles.SERVICE}", "may be written by tributary_rewards"),
+        (f"GRANT INSERT (leg_no) ON rewards.entry TO {roles.SERVICE}", "entry is owned by .* or may be written"),
+        (f"GRANT UPDATE (action) ON rewards.audit TO {roles.SERVICE}", "audit is owned by .* or may be written"),
+        ("ALTER TABLE rewards.audit ENABLE TRIGGER no_change", "no_change on rewards.audit is missing"),
     ):
         async with booked.superuser(tamper) as connection:
             with pytest.raises(guards.Unguarded, match=said):
