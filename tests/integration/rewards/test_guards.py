@@ -195,7 +195,7 @@ async def test_the_function_refuses_what_the_guards_refuse(booked: Books) -> Non
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"effective_on": None}, "effective_on"), ({"legs": ()}, "leg_count_check"), ({"kind": "gift"}, "kind_check"),
+        ({"effective_on": None}, "effective_on"), ({"legs": ()}, "leg_count_check"), ({"kind": "gift"}, "journal_kind"),
         ({"legs": payment("n", 1).legs[:1]}, "does not balance|leg_count_check"), ({"adjusts": 99}, "adjusts"),
         ({"period": date(2025, 12, 31)}, "month_check"), ({"period": date(2026, 2, 2)}, "month_check"),
         ({"legs": tuple(Leg(Account(Role.PAID, "usd", name), amount) for name, amount in (("a", 1), ("b", -1)))},

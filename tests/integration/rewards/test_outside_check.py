@@ -1,6 +1,7 @@
 """Programs that are not ours check the exported books: journals balance, and balances are to the last minor unit.
 
-They are GPL and no part of the project: put `bean-check` (beancount 3.2.3) and `hledger` on the PATH to run these.
+They are GPL and no part of the project: `make test-outside` runs these, with `bean-check` (beancount 3.2.3) and
+`hledger` on the PATH.
 """
 
 import asyncio
@@ -21,19 +22,9 @@ BALANCE = {
     "beancount": re.compile(r"(balance \S+ -?\d+\.\d)(\d)( ~ 0 USD)"),
     "hledger": re.compile(r"(0 USD = -?\d+\.\d)(\d)( USD)"),
 }
-FORMATS = pytest.mark.parametrize(
-    "form",
-    [
-        pytest.param(
-            form,
-            marks=pytest.mark.skipif(
-                shutil.which(command[0]) is None,
-                reason=f"{command[0]} is not on the PATH; the project does not bring this outside check",
-            ),
-        )
-        for form, command in CHECKERS.items()
-    ],
-)
+FORMATS = pytest.mark.parametrize("form", CHECKERS)
+
+pytestmark = pytest.mark.outside
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +54,14 @@ async def written(new_books: NewBooks) -> AsyncIterator[Books]:
 
 
 async def checked(form: str, text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    name, *options = CHECKERS[form]
+    program = shutil.which(name)
+    assert program, f"put {name} on the PATH"
     book = folder / f"books.{form}"
     book.write_text(text, encoding="utf-8")
     return await asyncio.to_thread(
-        subprocess.run, [*CHECKERS[form], str(book)], capture_output=True, text=True, timeout=60, check=False,
-        env={"PATH": str(Path(shutil.which(CHECKERS[form][0]) or "").parent), "LC_ALL": "C.UTF-8"},
+        subprocess.run, [program, *options, str(book)], capture_output=True, text=True, timeout=60, check=False,
+        env={"PATH": str(Path(program).parent), "LC_ALL": "C.UTF-8"},
     )  # fmt: skip
 
 
