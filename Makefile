@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .SUFFIXES:
-.PHONY: help install demo up reset test test-long check fmt bench lock upgrade check-lock
+.PHONY: help install demo up reset test test-long test-outside check fmt bench lock upgrade check-lock
 
 # The first Python on the PATH that is new enough; `make PYTHON=...` chooses another one.
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -30,10 +30,13 @@ reset: $(INSTALLED) ## remove the state of this machine's system, after asking
 	@$(BIN)/tributary reset
 
 test: $(INSTALLED) ## run the tests against real PostgreSQL and Kafka (some eight minutes on two cores)
-	@$(BIN)/pytest -m "not long"
+	@$(BIN)/pytest -m "not long and not outside"
 
 test-long: $(INSTALLED) ## run the tests that take minutes
 	@$(BIN)/pytest -m long
+
+test-outside: $(INSTALLED) ## check exported books with bean-check and hledger, which must be on the PATH
+	@$(BIN)/pytest -m outside
 
 check: $(INSTALLED) check-lock ## check style, types, layering, and that the locks are current
 	@$(BIN)/ruff check

@@ -33,6 +33,8 @@ SCOPES: Final = {
     "attribution:decide": "decide what waits in the review list",
     "rewards:read": "read balances, journals, earnings and exports",
     "rewards:pay": "record payments",
+    "rewards:adjust": "propose and book adjustments, and take back payments and adjustments",
+    "rewards:approve": "approve or decline what needs a second key",
     "rewards:close": "close months of accounting",
     ALL: "everything",
 }

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 
 from shared.errors import TributaryError
-from shared.events import credit, deal, directory, program, review, touchpoint
+from shared.events import credit, deal, directory, ledger, program, review, touchpoint
 
 DEAD_LETTERS: Final = "tributary.dead-letters"
 
@@ -24,6 +24,7 @@ PARTITIONS: Final = {
     directory.TOPIC: 1,  # small; one partition keeps its order whole
     review.TOPIC: 1,
     program.TOPIC: 1,
+    ledger.TOPIC: 1,  # a chain has one order
     DEAD_LETTERS: 1,
 }
 _FOREVER: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}

@@ -1,13 +1,15 @@
-"""The rewards process: a consumer of facts, the reconciler that posts, the clock of holds, upkeep, proof, the API."""
+"""The rewards process: a consumer of facts, the reconciler that posts, holds, upkeep, seals, proof, the API."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from services.rewards import api, handler, roles
 from services.rewards.maturity import Maturity
 from services.rewards.proof import Proof
 from services.rewards.reconcile import Rewards
+from services.rewards.sealer import Sealer
 from services.rewards.settings import Settings
 from services.rewards.upkeep import Upkeep
 from shared import runtime, service
@@ -18,6 +20,7 @@ def _workers(parts: service.Parts) -> Sequence[runtime.Worker]:
     return [
         Maturity(database=parts.database, wake=parts.wake, clock=parts.clock).run,
         Upkeep(parts.database).run,
+        Sealer(parts.database, parts.metrics.registry).run,
         Proof(parts.database, parts.metrics.registry, parts.clock).run,
     ]
 
@@ -31,7 +34,8 @@ async def run(settings: Settings) -> None:
     """Run until told to stop."""
     await service.run(
         settings, settings.rewards_port, schema="rewards", topics=handler.TOPICS, handler=handler.Facts(),
-        work=Rewards(), build_app=api.create_app, extra_workers=_workers, role=roles.SERVICE, prepare=_prepare,
+        work=Rewards(), build_app=functools.partial(api.create_app, approval_above=settings.approval_above),
+        extra_workers=_workers, role=roles.SERVICE, prepare=_prepare,
     )  # fmt: skip
 
 

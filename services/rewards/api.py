@@ -14,7 +14,20 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, FastAPI, Path, Query
 from fastapi.responses import StreamingResponse
 
-from services.rewards import deal_store, doors, payments, periods, queries, views
+from services.rewards import (
+    adjustments,
+    deal_store,
+    doors,
+    general_ledger,
+    payments,
+    periods,
+    queries,
+    records,
+    reversals,
+    seals,
+    views,
+)
+from services.rewards.domain import adjustment
 from services.rewards.doors import AsOf, First, Json, KnownAt, Last, Paged, Reader, Reading, Shared
 from services.rewards.ledger import export, verify
 from services.rewards.loading import Loader
@@ -28,17 +41,17 @@ PREFIX: Final = "/rewards/v1"
 router = APIRouter(prefix=PREFIX)
 
 
-def create_app(parts: Parts) -> FastAPI:
-    """The HTTP application of the rewards service."""
+def create_app(parts: Parts, *, approval_above: int = adjustment.APPROVAL_ABOVE) -> FastAPI:
+    """The HTTP application of the rewards service. `approval_above` is in whole units of any currency."""
     app = http.create_app(
         service="rewards", title="Tributary rewards", key_pool=parts.database.pool, ready=parts.ready,
         metrics=parts.metrics,
         description="What partners earned and why, what is pending, payable and paid, and books that prove themselves.",
     )  # fmt: skip
-    app.state.rewards = doors.State(parts.database, parts.clock, asyncio.Lock(), asyncio.Lock())
+    app.state.rewards = doors.State(parts.database, parts.clock, asyncio.Lock(), asyncio.Lock(), approval_above)
     app.include_router(router)
-    app.include_router(payments.router, prefix=PREFIX)
-    app.include_router(periods.router, prefix=PREFIX)
+    for part in (payments, adjustments, reversals, periods, records, general_ledger, seals):
+        app.include_router(part.router, prefix=PREFIX)
     return app
 
 

@@ -6,11 +6,11 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Final
 
-from fastapi import Depends, Query, Request
-from pydantic import AwareDatetime
+from fastapi import Depends, Header, Query, Request
+from pydantic import AfterValidator, AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.rewards import queries
@@ -19,6 +19,12 @@ from shared import http
 from shared.access import Caller
 from shared.database import Database
 from shared.errors import Fault
+from shared.events.base import Text
+
+MAX_KEY: Final = 200
+"""Longest Idempotency-Key: UUIDs and invoice numbers are far below."""
+AHEAD: Final = timedelta(days=1)
+"""How far in the future something may be dated: it is already tomorrow elsewhere."""
 
 Json = dict[str, Any]
 Day = Annotated[date, Query(ge=date(1970, 1, 1), le=date(2200, 12, 31))]
@@ -30,6 +36,17 @@ KnownAt = Annotated[
 ]
 Reader = Annotated[Caller, Depends(http.require("rewards:read"))]
 Paged = Annotated[http.Page, Depends(http.page)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=MAX_KEY)]
+
+
+def _said(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty")
+    return value
+
+
+Said = Annotated[Text, AfterValidator(_said)]
+"""A text that somebody must give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,8 @@ class State:
     clock: Callable[[], datetime]
     verifying: asyncio.Lock
     exporting: asyncio.Lock
+    approval_above: int
+    """Whole units of any currency that one person may book or take back alone."""
 
 
 async def shared_state(request: Request) -> State:
@@ -70,8 +89,26 @@ Reading = Annotated[AsyncConnection, Depends(reading)]
 
 async def unbound(caller: Reader) -> None:
     """403 for a key bound to a partner."""
+    refuse_bound(caller)
+
+
+def refuse_bound(caller: Caller) -> None:
+    """403 for a key bound to a partner."""
     if caller.partner is not None:
         raise http.Problem(403, "Forbidden", "This needs an API key that is not bound to a partner.")
+
+
+def required_key(key: str | None, what: str) -> str:
+    """The idempotency key of a request to book something; 400 without one."""
+    if not key or not key.strip():
+        raise http.Problem(400, "Idempotency-Key missing", f"Send a new Idempotency-Key header with each {what}.")
+    return key
+
+
+def refuse_future(field: str, day: date, now: datetime) -> None:
+    """422 for a day that has not begun anywhere."""
+    if day > (now.astimezone(UTC) + AHEAD).date():
+        raise http.Problem(422, "Invalid request", errors=[Fault(field, "must not lie in the future")])
 
 
 async def known(connection: AsyncConnection, caller: Caller, partner: str) -> str:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Final
+from datetime import date, datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.rewards import doors, queries, views
+from services.rewards import doors, queries, trail, views
 from services.rewards.domain import payment
 from services.rewards.domain.journal import Journal
-from services.rewards.doors import Json, Shared
+from services.rewards.doors import Json, Key, Shared
 from services.rewards.ledger import pay, post
 from services.rewards.queries import Period
+from services.rewards.trail import Action
 from shared import http, money
 from shared.access import Caller
 from shared.errors import Fault
 from shared.events.base import Id, Money, Text
-
-MAX_KEY: Final = 200
-"""Longest Idempotency-Key: UUIDs and invoice numbers are far below."""
-AHEAD: Final = timedelta(days=1)
-"""How far in the future a payment may be dated: it is already tomorrow elsewhere."""
 
 Payer = Annotated[Caller, Depends(http.require("rewards:pay"))]
 
@@ -41,10 +37,7 @@ class Payment(BaseModel):
 
 
 @router.post("/payments", status_code=201, tags=["payments"])
-async def record_payment(
-    wanted: Payment, caller: Payer, state: Shared,
-    idempotency_key: Annotated[str | None, Header(max_length=MAX_KEY)] = None,
-) -> Json:  # fmt: skip
+async def record_payment(wanted: Payment, caller: Payer, state: Shared, idempotency_key: Key = None) -> Json:
     """Book money sent to a partner: 409 when it is more than is payable, 422 when the key was used for another payment.
 
     A repeat with the same `Idempotency-Key` answers what was booked the first time.
@@ -56,6 +49,9 @@ async def record_payment(
     try:
         async with state.database.transaction() as posting:
             receipt = await pay.pay(posting, journal)
+            if not receipt.repeated:
+                request = wanted.model_dump(mode="json") | {"idempotency_key": idempotency_key}
+                await trail.note(posting, caller, Action.PAY, request, receipt.journal_id, receipt.journal_id)
     except pay.KeyReused:
         detail = "This Idempotency-Key was used for another payment; take a new key for each payment."
         raise http.Problem(422, "Idempotency-Key reused", detail) from None
@@ -72,12 +68,10 @@ async def record_payment(
 
 
 def _payment_journal(wanted: Payment, caller: Caller, key: str | None, now: datetime) -> Journal:
-    if not key or not key.strip():
-        raise http.Problem(400, "Idempotency-Key missing", "Send a new Idempotency-Key header with each payment.")
+    key = doors.required_key(key, "payment")
     if wanted.amount.minor <= 0:
         raise http.Problem(422, "Invalid request", errors=[Fault("amount.amount", "must be more than zero")])
-    if wanted.paid_on > (now.astimezone(UTC) + AHEAD).date():
-        raise http.Problem(422, "Invalid request", errors=[Fault("paid_on", "must not lie in the future")])
+    doors.refuse_future("paid_on", wanted.paid_on, now)
     return payment.journal(
         source=caller.source, key=key, partner=wanted.partner, amount_minor=wanted.amount.minor,
         currency=wanted.amount.currency, paid_on=wanted.paid_on, reference=wanted.reference,

@@ -7,10 +7,11 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path
 
-from services.rewards import doors, queries
+from services.rewards import doors, queries, trail
 from services.rewards.doors import Json, Reading, Shared
 from services.rewards.ledger import period
 from services.rewards.ledger.period import Closing
+from services.rewards.trail import Action
 from shared import http
 from shared.access import Caller
 
@@ -46,11 +47,12 @@ async def close_period(month: Month, caller: Closer, state: Shared) -> Json:
 
     409 while the month is not over everywhere on earth, or an earlier one is open.
     """
-    if caller.partner is not None:
-        raise http.Problem(403, "Forbidden", "This needs an API key that is not bound to a partner.")
+    doors.refuse_bound(caller)
     first = date.fromisoformat(f"{month}-01")
     async with state.database.transaction() as connection:
         answer = await period.close(connection, first, f"{caller.source} {caller.key_id}")
+        if answer.outcome is Closing.CLOSED:
+            await trail.note(connection, caller, Action.CLOSE, {"month": month}, month)
     if answer.outcome is Closing.NOT_OVER:
         raise http.Problem(409, "Not over", f"{month} can be closed from {_over(first).isoformat()} on.")
     if answer.outcome is Closing.EARLIER_OPEN and answer.open_month is not None:

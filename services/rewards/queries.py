@@ -127,12 +127,40 @@ async def periods(connection: AsyncConnection) -> Sequence[Row]:
     return (await connection.execute(sa.select(tables.period_lock).order_by(tables.period_lock.c.month))).all()
 
 
+async def seals(connection: AsyncConnection, *, before: int | None, limit: int) -> Sequence[Row]:
+    """Blocks of sealed journals without their lists, the newest first, from the one before this number."""
+    column = tables.ledger_seal.c
+    shown = [each for each in column if each.name not in {"journal_ids", "leaves"}]  # up to 80 KB each
+    query = sa.select(*shown).order_by(column.seq.desc()).limit(limit)
+    return (await connection.execute(query if before is None else query.where(column.seq < before))).all()
+
+
 async def totals(connection: AsyncConnection) -> Sequence[Row]:
     """(kind, currency, posted_minor) of all accounts, summed per kind and currency."""
     account, balance = tables.account.c, tables.balance.c
     total = sa.func.sum(balance.posted_minor).label("posted_minor")
     query = sa.select(account.kind, account.currency, total).join_from(tables.account, tables.balance)
     return (await connection.execute(query.group_by(account.kind, account.currency).order_by(account.currency))).all()
+
+
+async def general_ledger(connection: AsyncConnection, months: Period) -> Sequence[Row]:
+    """(period, code, kind, role, currency, debit, credit), both positive, per month of accounting and account."""
+    month, account, minor = tables.journal.c.period, tables.account.c, tables.entry.c.amount_minor
+    debit = sa.func.coalesce(sa.func.sum(minor).filter(minor > 0), 0).label("debit")
+    credit = sa.func.coalesce(-sa.func.sum(minor).filter(minor < 0), 0).label("credit")
+    by = (month, account.code, account.kind, account.role, account.currency)
+    query = (
+        sa.select(*by, debit, credit)
+        .join_from(tables.journal, tables.entry, _ITS_LEGS)
+        .join(tables.account, tables.entry.c.account_id == account.account_id)
+        .group_by(*by)
+        .order_by(month, account.currency, account.code)
+    )
+    if months.first is not None:
+        query = query.where(month >= months.first)
+    if months.last is not None:
+        query = query.where(month <= months.last)
+    return (await connection.execute(query)).all()
 
 
 async def journals(

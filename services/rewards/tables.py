@@ -84,6 +84,70 @@ period_lock: Final = sa.Table(
     sa.Column("closed_by", sa.Text),
 )  # fmt: skip
 
+ledger_seal: Final = sa.Table(
+    "ledger_seal", metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.SmallInteger, nullable=False),
+    sa.Column("first_xid", kit_tables.Xid8, nullable=False),
+    sa.Column("first_journal_id", sa.BigInteger, nullable=False),
+    sa.Column("last_xid", kit_tables.Xid8, nullable=False),
+    sa.Column("last_journal_id", sa.BigInteger, nullable=False),
+    sa.Column("journals", sa.Integer, nullable=False),
+    sa.Column("sum_abs", pg.JSONB, nullable=False),
+    sa.Column("merkle_root", sa.LargeBinary, nullable=False),
+    sa.Column("prev_hash", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("journal_ids", pg.ARRAY(sa.BigInteger), nullable=False),
+    sa.Column("leaves", sa.LargeBinary, nullable=False),
+    sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("hash"),
+)  # fmt: skip
+
+adjustment: Final = sa.Table(
+    "adjustment", metadata,
+    sa.Column("adjustment_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("idempotency_key", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("partner", sa.Text, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("amount_minor", sa.BigInteger, nullable=False),
+    sa.Column("effective_on", sa.Date, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("deal_source", sa.Text),
+    sa.Column("deal_id", sa.Text),
+    sa.Column("needs_approval", sa.Boolean, nullable=False),
+    sa.Column("proposed_by", sa.Text, nullable=False),
+    sa.Column("proposed_source", sa.Text, nullable=False),
+    sa.Column("proposed_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("idempotency_key"),
+)  # fmt: skip
+
+adjustment_decision: Final = sa.Table(
+    "adjustment_decision", metadata,
+    sa.Column("adjustment_id", sa.BigInteger, primary_key=True),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("journal_id", sa.BigInteger),
+    sa.Column("reason", sa.Text),
+    sa.Column("decided_by", sa.Text, nullable=False),
+    sa.Column("decided_source", sa.Text, nullable=False),
+    sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("journal_id"),
+)  # fmt: skip
+
+audit: Final = sa.Table(
+    "audit", metadata,
+    sa.Column("audit_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("request", pg.JSON, nullable=False),
+    sa.Column("outcome_id", sa.Text, nullable=False),
+    sa.Column("journal_id", sa.BigInteger),
+)  # fmt: skip
+
 credit_snapshot: Final = sa.Table(
     "credit_snapshot", metadata,
     sa.Column("deal_source", sa.Text, primary_key=True),

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 OWN_REASON: Final = (
     "share", "credited", "currency", "tier", "rate", "earned", "due_on", "nothing_earned", "reference", "paid",
+    "adjusted", "deal_source", "deal_id",
 )  # fmt: skip
 """What of a journal's reason is the partner's own. A list of what is shown: a new field is hidden until it is here."""
 _OWN_CAUSE: Final = {

@@ -9,8 +9,11 @@ from services.attribution.domain import changes, parse
 from services.attribution.domain.facts import Deal, Touch
 from services.attribution.domain.policy import Rules
 from services.ingest.domain import programs
+from services.rewards import sealer
 from services.rewards.domain import facts as rewards
+from services.rewards.domain import seal
 from shared import program
+from shared.events import ledger
 from shared.events.deal import Stage
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -79,6 +82,20 @@ def test_attribution_writes_the_golden_credit() -> None:
     for line in (share["touchpoints"][0], golden_share["touchpoints"][0]):
         line["occurred_at"] = instant(line["occurred_at"])
     assert share == golden_share
+
+
+def test_rewards_writes_the_golden_seal() -> None:
+    """The head of a chain: what its hash is made of, and the hash, which anyone can compute again."""
+    body, expected = golden("ledger.sealed")
+    said = ledger.LedgerSealed.model_validate_json(body)
+    block = seal.Block(
+        said.version, said.seq, bytes.fromhex(said.prev_hash), bytes.fromhex(said.merkle_root),
+        seal.Position(said.first.xid, said.first.journal), seal.Position(said.last.xid, said.last.journal),
+        said.journals, said.sum_abs_minor,
+    )  # fmt: skip
+    event = sealer.event(seal.Sealed(block, (), ()), said.sealed_at)
+    assert json.loads(event.data) == expected
+    assert (event.topic, event.type, event.id) == ("tributary.ledger", "ledger.sealed", "seal-2")
 
 
 def test_ingest_writes_the_golden_program() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared import program
-from shared.events import credit, deal, directory, review, touchpoint
+from shared.events import credit, deal, directory, ledger, review, touchpoint
 from shared.events import program as program_event
 from shared.events.base import Contract
 
@@ -27,6 +27,7 @@ CONTRACTS: dict[str, type[Contract]] = {
     program_event.ACTIVATED: program_event.ProgramActivated,
     credit.DECIDED: credit.CreditDecided,
     review.DECIDED: review.ReviewDecided,
+    ledger.SEALED: ledger.LedgerSealed,
 }
 
 

@@ -28,13 +28,14 @@ _TOLD: Final = {"tier": "your tier at the close", "rate": "your rate", "due_on":
 
 
 class Kind(StrEnum):
-    """What a journal did. Only ACCRUAL and PAYMENT stand alone; the others adjust the journal before them."""
+    """What a journal did. ACCRUAL, PAYMENT and MANUAL stand alone; the others adjust the journal before them."""
 
     ACCRUAL = "accrual"
     MATURITY = "maturity"
     ADJUSTMENT = "adjustment"
     REVERSAL = "reversal"
     PAYMENT = "payment"
+    MANUAL = "manual"
 
 
 class Leg(NamedTuple):

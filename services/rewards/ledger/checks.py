@@ -77,7 +77,8 @@ CHECKS: Final[Mapping[str, str]] = {
         FROM rewards.journal j LEFT JOIN rewards.journal b ON b.journal_id = j.adjusts_journal_id
             AND b.journal_id < j.journal_id AND (b.partner, b.deal_source, b.deal_id, b.plan)
                 IS NOT DISTINCT FROM (j.partner, j.deal_source, j.deal_id, j.plan)
-        WHERE (j.kind NOT IN ('accrual', 'payment') OR j.adjusts_journal_id IS NOT NULL) AND b.journal_id IS NULL"""),
+        WHERE (j.kind NOT IN ('accrual', 'payment', 'manual') OR j.adjusts_journal_id IS NOT NULL)
+            AND b.journal_id IS NULL"""),
     "every reversal takes back exactly what was earned": _check("journal", """
         SELECT r.journal_id, format('reversal %s leaves %s minor units', r.journal_id, sum(e.amount_minor))
         FROM rewards.journal r
@@ -104,6 +105,17 @@ CHECKS: Final[Mapping[str, str]] = {
                 array_agg(ROW(leg_no, account_id, currency, -amount_minor)::text ORDER BY leg_no) AS taken_back
             FROM rewards.entry WHERE journal_id IN (SELECT journal_id FROM rewards.reversal
                 UNION SELECT reverses_journal_id FROM rewards.reversal) GROUP BY journal_id)"""),
+    "every adjustment by hand is booked as it was asked for, and by two where it takes two": _check("adjustment", """
+        SELECT coalesce(j.journal_id, a.adjustment_id), format('journal %s does not book adjustment %s as it was '
+            'asked for and decided', coalesce(j.journal_id::text, 'none'), coalesce(a.adjustment_id::text, 'none'))
+        FROM (SELECT * FROM rewards.adjustment a JOIN rewards.adjustment_decision d USING (adjustment_id)
+            WHERE d.outcome = 'booked') a
+        FULL JOIN (SELECT * FROM rewards.journal WHERE kind = 'manual') j USING (journal_id)
+        WHERE a.adjustment_id IS NULL OR j.partner IS DISTINCT FROM a.partner
+            OR (a.needs_approval AND a.proposed_by = a.decided_by)
+            OR NOT EXISTS (SELECT FROM rewards.entry e JOIN rewards.account c USING (account_id)
+                WHERE e.journal_id = j.journal_id AND e.recorded_at = j.recorded_at AND c.role = a.account
+                AND c.partner = a.partner AND (e.currency, e.amount_minor) = (a.currency, -a.amount_minor))"""),
     "months are closed in order": _check("period_lock", """
         SELECT o.month, format('%s is open and %s is closed', to_char(o.month, 'YYYY-MM'), to_char(c.month, 'YYYY-MM'))
         FROM rewards.period_lock o JOIN LATERAL (SELECT max(month) AS month FROM rewards.period_lock

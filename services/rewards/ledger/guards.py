@@ -16,15 +16,21 @@ from shared.errors import TributaryError
 _KEPT: Final = {"no_change": "refuse_change", "no_truncate": "refuse_change"}
 GUARDS: Final[Mapping[str, Mapping[str, str]]] = {
     "account": _KEPT,
+    "adjustment": _KEPT,
+    "adjustment_decision": {"adjustment_decision_check": "adjustment_decision_check", **_KEPT},
+    "audit": _KEPT,
     "balance": _KEPT,
     "entry": {"entry_check": "entry_check", **_KEPT},
     "journal": {"journal_check": "journal_check", **_KEPT},
+    "ledger_seal": _KEPT,
     "period_lock": {"period_check": "period_check", "no_truncate": "refuse_change"},
     "posting_key": _KEPT,
     "reversal": {"reversal_check": "reversal_check", **_KEPT},
 }
 """Triggers of each table with their functions. Each must exist on the table and on every partition of it, and hold in
 replication mode too."""
+RECORDS: Final = ("adjustment", "adjustment_decision", "audit")
+"""Tables to which the service may add rows by itself; into all others it comes through functions alone."""
 
 _ROWS: Final = ", ".join(f"('{table}', '{name}', '{call}')" for table in GUARDS for name, call in GUARDS[table].items())
 # Every table of the ledger and every partition of it, from `tabs`.
@@ -51,8 +57,10 @@ RIGHTS: Final = f"""
         min(format('%s is owned by %s or may be written by {roles.SERVICE}', place, owner))
             FILTER (WHERE wrong) AS first
     FROM (SELECT p.place, pg_get_userbyid(c.relowner) AS owner, pg_get_userbyid(c.relowner) <> '{roles.OWNER}'
-            OR has_table_privilege('{roles.SERVICE}', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER')
-            OR has_any_column_privilege('{roles.SERVICE}', c.oid, 'INSERT, UPDATE') AS wrong
+            OR has_table_privilege('{roles.SERVICE}', c.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
+            OR has_any_column_privilege('{roles.SERVICE}', c.oid, 'UPDATE')
+            OR (has_any_column_privilege('{roles.SERVICE}', c.oid, 'INSERT')
+                AND p.tab NOT IN ({", ".join(f"'{table}'" for table in RECORDS)})) AS wrong
         FROM places p JOIN pg_class c ON c.oid = p.place) AS r
     """  # noqa: S608  constants above
 """One row (examined, faults, first) on who owns the tables and who may write them."""

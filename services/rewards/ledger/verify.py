@@ -14,7 +14,8 @@ from typing import Final
 import asyncpg
 
 from services.rewards.deal_store import Deal
-from services.rewards.ledger import checks
+from services.rewards.ledger import checks, seal_check
+from services.rewards.ledger.seal_check import Tally
 from services.rewards.loading import Facts, Loader
 from shared import database
 
@@ -55,13 +56,16 @@ class Report:
         return not any(finding.faults for finding in self.findings)
 
 
-async def verify(connection: asyncpg.Connection, now: datetime) -> Report:
-    """Run every check on one snapshot. Reads only; raises nothing but database errors."""
+async def verify(connection: asyncpg.Connection, now: datetime, head: bytes | None = None) -> Report:
+    """Run every check on one snapshot. Reads only; raises nothing but database errors.
+
+    `head` is the hash of a block as it was kept outside the database: it must be part of the chain.
+    """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        return await examine(connection, now)
+        return await examine(connection, now, head)
 
 
-async def examine(connection: asyncpg.Connection, now: datetime) -> Report:
+async def examine(connection: asyncpg.Connection, now: datetime, head: bytes | None = None) -> Report:
     """Run every check in the caller's transaction, whose isolation decides whether they see one snapshot."""
     await connection.execute("SET LOCAL work_mem = '64MB'")  # the running balances are sorted per account
     await connection.execute(database.WHOLE_TABLES)
@@ -72,8 +76,17 @@ async def examine(connection: asyncpg.Connection, now: datetime) -> Report:
         findings.append(Finding(name, row["examined"], row["faults"], row["first"]))
     await connection.execute(database.BY_KEY)  # the facts of a thousand deals are looked up
     await connection.execute("SET LOCAL enable_nestloop = on")
+    chain, journals = await seal_check.recompute(connection, TIMEOUT_S)
+    findings += [_finding("every seal follows the one before it", chain)]
+    findings += [_finding("every sealed journal is as it was sealed", journals)]
+    if head is not None:
+        findings += [_finding("the hash kept outside is part of the chain", await seal_check.find(connection, head))]
     recomputed, waiting = await _recompute(connection, now)
     return Report(now, (*findings, recomputed), waiting)
+
+
+def _finding(check: str, tally: Tally) -> Finding:
+    return Finding(check, tally.examined, tally.faults, tally.first)
 
 
 async def _recompute(connection: asyncpg.Connection, now: datetime) -> tuple[Finding, int]:

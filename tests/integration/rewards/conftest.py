@@ -15,7 +15,8 @@ from tests.integration.rewards.harness import Books
 
 NewBooks = Callable[[], AbstractAsyncContextManager[Books]]
 
-GUARDED = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry")
+GUARDED = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry", "ledger_seal")
+RECORDS = ("adjustment", "adjustment_decision", "audit")
 FACTS = ("credit_snapshot", "partner_version", "program_version", "conflict", "maturity", "dirty")
 GUARDS = """DO $$ DECLARE place regclass; BEGIN
     FOR place IN SELECT tgrelid FROM pg_trigger WHERE tgname = 'no_truncate' LOOP
@@ -24,7 +25,7 @@ GUARDS = """DO $$ DECLARE place regclass; BEGIN
 END $$"""
 EMPTY = "; ".join([
     GUARDS.format(change="DISABLE"),
-    "TRUNCATE " + ", ".join(f"rewards.{table}" for table in (*GUARDED, *FACTS)) + " RESTART IDENTITY",
+    "TRUNCATE " + ", ".join(f"rewards.{table}" for table in (*GUARDED, *RECORDS, *FACTS)) + " RESTART IDENTITY",
     "ALTER SEQUENCE rewards.journal_id RESTART",
     GUARDS.format(change="ENABLE ALWAYS"),
 ])  # fmt: skip

@@ -9,6 +9,7 @@ from datetime import date, datetime
 
 import asyncpg
 import httpx
+from prometheus_client import CollectorRegistry
 
 from services.rewards import api, handler
 from services.rewards.domain import reversal
@@ -17,6 +18,7 @@ from services.rewards.domain.journal import Journal, Kind, Leg
 from services.rewards.ledger import post, verify
 from services.rewards.maturity import Maturity
 from services.rewards.reconcile import Rewards
+from services.rewards.sealer import BLOCK, Sealer
 from shared import access
 from shared.database import Database
 from shared.events.base import Contract
@@ -25,6 +27,11 @@ from shared.reconcile import Reconciler
 from shared.service import Parts
 from shared.telemetry import Metrics
 from tests.unit.rewards import builders
+
+UNSEALED = """
+SELECT EXISTS (SELECT FROM rewards.journal WHERE (xid, journal_id) > ALL (
+    SELECT s.last_xid, s.last_journal_id FROM rewards.ledger_seal s))
+"""
 
 
 class Books:
@@ -64,6 +71,13 @@ class Books:
         marked = await Maturity(database=self.database, wake=self.wake, clock=lambda: self.now).turn()
         await self.settle()
         return marked
+
+    async def seal(self, block: int = BLOCK) -> None:
+        """Seal everything that is booked; other tests' transactions on the same server may hold it up for a moment."""
+        sealer = Sealer(self.database, CollectorRegistry(), block=block)
+        async with asyncio.timeout(30):
+            while await self.owner.fetchval(UNSEALED):
+                await sealer.turn()
 
     async def balances(self) -> dict[str, int]:
         """Balance per account code and currency, without the empty ones."""

@@ -17,7 +17,7 @@ from services.rewards.ledger.post import Outcome
 from tests.integration.rewards.conftest import NewBooks
 from tests.integration.rewards.harness import Books, outcomes_on, payment, post_each, taken_back
 
-TABLES = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry")
+TABLES = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry", "ledger_seal")
 OWNER = f"SET LOCAL ROLE {roles.OWNER}"
 MODES = pytest.mark.parametrize(
     "mode", [OWNER, "SET LOCAL session_replication_role = replica"], ids=["owner", "replica"]
@@ -38,6 +38,7 @@ async def booked(new_books: NewBooks) -> AsyncIterator[Books]:
     async with new_books() as books:
         await post_each(books, payment("a", 5), taken_back(payment("a", 5), 1), payment("b", 7))
         await books.owner.execute("SELECT rewards.close_period('2025-12-01', 'test')")
+        await books.seal()
         yield books
 
 
@@ -73,6 +74,7 @@ async def test_the_service_may_read_and_call_and_nothing_else(booked: Books, at:
         "SELECT nextval('rewards.journal_id')", "SELECT rewards.make_month('entry', '2031-01-01')",
         "SELECT rewards.guard('balance', 'entry', 'ROW')", "CREATE TABLE rewards.mine (x int)",
         "SELECT * FROM rewards.balance FOR UPDATE", "LOCK TABLE rewards.balance IN SHARE MODE",
+        "LOCK TABLE rewards.ledger_seal IN SHARE MODE",
         f"SET ROLE {roles.OWNER}", "SELECT * FROM rewards.entry_default",
     ):  # fmt: skip
         async with booked.owner.acquire() as connection, connection.transaction():
@@ -150,7 +152,7 @@ async def test_nothing_is_changed_or_removed_anywhere(booked: Books, at: str, mo
         await refused(booked, f"TRUNCATE rewards.{place} CASCADE", error, said, mode)
     for place, column in (
         ("account", "code"), ("posting_key", "fingerprint"), ("reversal", "journal_id"), ("journal", "partner"),
-        ("entry", "amount_minor"), (f"journal{at}", "partner"), (f"entry{at}", "amount_minor"),
+        ("entry", "amount_minor"), ("ledger_seal", "hash"), (f"journal{at}", "partner"), (f"entry{at}", "amount_minor"),
     ):  # fmt: skip
         await refused(booked, f"UPDATE rewards.{place} SET {column} = {column}", error, said, mode)
 
@@ -193,7 +195,7 @@ async def test_the_function_refuses_what_the_guards_refuse(booked: Books) -> Non
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"effective_on": None}, "effective_on"), ({"legs": ()}, "leg_count_check"), ({"kind": "gift"}, "kind_check"),
+        ({"effective_on": None}, "effective_on"), ({"legs": ()}, "leg_count_check"), ({"kind": "gift"}, "journal_kind"),
         ({"legs": payment("n", 1).legs[:1]}, "does not balance|leg_count_check"), ({"adjusts": 99}, "adjusts"),
         ({"period": date(2025, 12, 31)}, "month_check"), ({"period": date(2026, 2, 2)}, "month_check"),
         ({"legs": tuple(Leg(Account(Role.PAID, "usd", name), amount) for name, amount in (("a", 1), ("b", -1)))},
@@ -234,6 +236,9 @@ async def test_a_start_is_refused_when_a_guard_is_missing(booked: Books) -> None
     for tamper, said in (
         ("ALTER TABLE rewards.entry_default ENABLE TRIGGER no_change", "no_change on rewards.entry_default is missing"),
         (f"GRANT UPDATE (posted_minor) ON rewards.balance TO {roles.SERVICE}", "may be written by tributary_rewards"),
+        (f"GRANT INSERT (leg_no) ON rewards.entry TO {roles.SERVICE}", "entry is owned by .* or may be written"),
+        (f"GRANT UPDATE (action) ON rewards.audit TO {roles.SERVICE}", "audit is owned by .* or may be written"),
+        ("ALTER TABLE rewards.audit ENABLE TRIGGER no_change", "no_change on rewards.audit is missing"),
     ):
         async with booked.superuser(tamper) as connection:
             with pytest.raises(guards.Unguarded, match=said):

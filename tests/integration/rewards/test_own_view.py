@@ -164,6 +164,6 @@ async def test_nothing_of_others_is_found_in_any_answer(books: Books) -> None:
         assert (deal["deal_kind"], len(deal["unattributed_parts"]), deal["cause"]) == ("new", 1, CAUSE)
         assert {earning["influence"] for earning in deal["earnings"]} == {"sourced"}
         assert CAUSE in [journal["reason"]["cause"] for journal in deal["journals"]]
-    everything = re.sub(r'"recorded_at":"[^"]+"', "", "\n".join((await answers(books)).values())).lower()
+    everything = "\n".join(timeless(await answers(books)).values()).lower()
     for secret in (*OTHERS, "commission", "revision", "touchpoint", str(REVISION)[:3], "409", "portal", "late "):
         assert secret not in everything, secret

@@ -27,10 +27,16 @@ CREATE TRIGGER entry_check AFTER INSERT ON rewards.entry FOR EACH STATEMENT EXEC
 ALTER TABLE rewards.entry ENABLE ALWAYS TRIGGER entry_check
 """
 
+BY_HAND = {
+    "partner": "acme", "amount": {"amount": "5.00", "currency": "EUR"}, "account": "payable",
+    "effective_on": "2026-03-01", "reason": "a bonus", "reference": "ticket 7",
+}  # fmt: skip
+NOT_AS_ASKED = "every adjustment by hand is booked as it was asked for, and by two where it takes two"
+
 
 @pytest.fixture(scope="module")
 async def booked(new_books: NewBooks) -> AsyncIterator[Books]:
-    """Journal 1: acme earned 80.00; 2: beta earned 80.00; 3: acme's deal was lost; 4: a payment; 5 took it back.
+    """Journal 1: acme earned 80.00; 2: beta earned 80.00; 3: acme's is lost; 4: a payment; 5: taken back; 6: by hand.
 
     Tampering is rolled back.
     """
@@ -39,6 +45,9 @@ async def booked(new_books: NewBooks) -> AsyncIterator[Books]:
         await books.tell(decided("D-2", 1, {"beta": 100_000}))
         await books.tell(decided("D-1", 2, {}, cause="lost"))
         await post_each(books, payment("p", 5), taken_back(payment("p", 5), 4))
+        async with books.client("rewards:adjust") as client:
+            assert (await client.post("/adjustments", json=BY_HAND, headers={"Idempotency-Key": "k"})).is_success
+        await books.seal()
         yield books
 
 
@@ -57,6 +66,20 @@ async def test_good_books_have_no_fault(booked: Books) -> None:
 
 
 PLANTED = [
+    *(
+        (statement, NOT_AS_ASKED, "journal 6 does not book adjustment 1 as it was asked for and decided")
+        for statement in (
+            "UPDATE rewards.adjustment SET amount_minor = 501",
+            "UPDATE rewards.adjustment SET partner = 'beta'",
+            "UPDATE rewards.adjustment SET account = 'pending'",
+            "UPDATE rewards.adjustment SET needs_approval = true",
+        )
+    ),
+    (
+        "DELETE FROM rewards.adjustment_decision",
+        NOT_AS_ASKED,
+        "journal 6 does not book adjustment none as it was asked for and decided",
+    ),
     (
         "UPDATE rewards.entry SET amount_minor = 8001 WHERE journal_id = 2 AND leg_no = 1",
         "every journal balances per currency",
