@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -13,16 +12,15 @@ from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import JSONResponse
 
 from services.rewards import doors, queries, views
+from services.rewards.domain import months
 from services.rewards.doors import Json, Reading
 from services.rewards.queries import Period, Row
-from shared import http, money
-from shared.errors import Fault
+from shared import money
 
 COLUMNS: Final = ("month", "account", "kind", "role", "currency", "debit", "credit", "net")
-_MONTH: Final = r"^(19[7-9]\d|20\d\d)-(0[1-9]|1[0-2])$"
 
-FirstMonth = Annotated[str | None, Query(alias="from", pattern=_MONTH, description="First month, YYYY-MM")]
-LastMonth = Annotated[str | None, Query(alias="to", pattern=_MONTH, description="Last month, YYYY-MM")]
+FirstMonth = Annotated[str | None, Query(alias="from", pattern=months.PATTERN, description="First month, YYYY-MM")]
+LastMonth = Annotated[str | None, Query(alias="to", pattern=months.PATTERN, description="Last month, YYYY-MM")]
 
 router = APIRouter()
 
@@ -53,15 +51,13 @@ async def general_ledger(
 
 def _period(first: str | None, last: str | None) -> Period:
     """The first days of the first and the last month."""
-    if first and last and first > last:
-        raise http.Problem(422, "Invalid request", errors=[Fault("from", "must not be after `to`")])
-    begin, end = [date.fromisoformat(f"{month}-01") if month else None for month in (first, last)]
-    return Period(begin, end)
+    begin, end = [months.first_day(month) if month else None for month in (first, last)]
+    return doors.period(begin, end)
 
 
 def _item(row: Row) -> Json:
     return {
-        "month": f"{row.period:%Y-%m}",
+        "month": months.name(row.period),
         "account": row.code,
         "kind": row.kind,
         "role": row.role,
@@ -91,7 +87,7 @@ def _csv(rows: Sequence[Row]) -> str:
     for row in rows:
         sums = (int(row.debit), int(row.credit), int(row.debit) - int(row.credit))
         writer.writerow([
-            f"{row.period:%Y-%m}", row.code, row.kind, row.role, row.currency,
+            months.name(row.period), row.code, row.kind, row.role, row.currency,
             *(money.to_decimal(minor, row.currency) for minor in sums),
         ])  # fmt: skip
     return text.getvalue()

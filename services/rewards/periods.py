@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Path
 
 from services.rewards import doors, queries, trail
+from services.rewards.domain import months
 from services.rewards.doors import Json, Reading, Shared
 from services.rewards.ledger import period
 from services.rewards.ledger.period import Closing
@@ -19,7 +20,7 @@ OVER_EVERYWHERE: Final = timedelta(hours=12)
 """A month ends last twelve hours after it does in UTC; the database waits as long (see `close_period`)."""
 
 Closer = Annotated[Caller, Depends(http.require("rewards:close"))]
-Month = Annotated[str, Path(pattern=r"^(19[7-9]\d|20\d\d)-(0[1-9]|1[0-2])$", description="YYYY-MM")]
+Month = Annotated[str, Path(pattern=months.PATTERN, description="YYYY-MM")]
 
 router = APIRouter()
 
@@ -32,12 +33,12 @@ async def list_periods(connection: Reading) -> Json:
     return {
         "items": [
             {
-                "month": _name(row.month), "closed_at": row.closed_at.isoformat() if row.closed_at else None,
+                "month": months.name(row.month), "closed_at": row.closed_at.isoformat() if row.closed_at else None,
                 "closed_by": row.closed_by, "closable_from": _over(row.month).isoformat(),
             }
             for row in rows
         ],
-        "first_open": _name(first_open) if first_open else None,
+        "first_open": months.name(first_open) if first_open else None,
     }  # fmt: skip
 
 
@@ -48,7 +49,7 @@ async def close_period(month: Month, caller: Closer, state: Shared) -> Json:
     409 while the month is not over everywhere on earth, or an earlier one is open.
     """
     doors.refuse_bound(caller)
-    first = date.fromisoformat(f"{month}-01")
+    first = months.first_day(month)
     async with state.database.transaction() as connection:
         answer = await period.close(connection, first, f"{caller.source} {caller.key_id}")
         if answer.outcome is Closing.CLOSED:
@@ -56,13 +57,9 @@ async def close_period(month: Month, caller: Closer, state: Shared) -> Json:
     if answer.outcome is Closing.NOT_OVER:
         raise http.Problem(409, "Not over", f"{month} can be closed from {_over(first).isoformat()} on.")
     if answer.outcome is Closing.EARLIER_OPEN and answer.open_month is not None:
-        raise http.Problem(409, "An earlier month is open", f"Close {_name(answer.open_month)} first.")
+        raise http.Problem(409, "An earlier month is open", f"Close {months.name(answer.open_month)} first.")
     closed_at = answer.closed_at.isoformat() if answer.closed_at else None
     return {"month": month, "closed_at": closed_at, "closed_by": answer.closed_by}
-
-
-def _name(month: date) -> str:
-    return f"{month:%Y-%m}"
 
 
 def _over(month: date) -> datetime:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
+from services.rewards.domain import months
 from services.rewards.domain.accounts import Role
 from services.rewards.domain.earnings import Credit, Earning, State, Target
 from services.rewards.domain.journal import Kind, Posted
@@ -82,8 +83,8 @@ def reason(kind: str, stored: Mapping[str, Any], *, only_for: str | None) -> Jso
 
 def journal(row: Row, legs: Sequence[Row], *, only_for: str | None) -> Json:
     """A journal with its legs, debit positive. `only_for` shows a partner its own accounts alone, not the vendor's."""
-    adjusts = row.adjusts_period.strftime("%Y-%m") if row.adjusts_period else None
-    booked = {"period": row.period.strftime("%Y-%m"), "adjusts_period": adjusts}
+    adjusts = months.name(row.adjusts_period) if row.adjusts_period else None
+    booked = {"period": months.name(row.period), "adjusts_period": adjusts}
     whole = {"source_event": row.source_event, **booked} if only_for is None else {}
     return {
         "id": row.journal_id,

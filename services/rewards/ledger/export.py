@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from services.rewards.domain import months
 from services.rewards.domain.accounts import Role
 from services.rewards.queries import Row
 from shared import money
@@ -78,13 +79,10 @@ def _csv_values(row: Row) -> tuple[object, ...]:
         amount if row.amount_minor > 0 else None, amount[1:] if row.amount_minor < 0 else None,
         money.to_decimal(row.balance_after, currency),
         _safe(row.deal_source), _safe(row.deal_id), _safe(row.plan), _safe(row.program), row.program_version,
-        row.adjusts_journal_id, _month(row.period), _month(row.adjusts_period),
+        row.adjusts_journal_id, months.name(row.period),
+        months.name(row.adjusts_period) if row.adjusts_period else None,
         *[_safe(reason.get(name)) for name in REASONS], row.source_event,
     )  # fmt: skip
-
-
-def _month(first: date | None) -> str | None:
-    return first.strftime("%Y-%m") if first else None
 
 
 def _safe(value: str | None) -> str | None:

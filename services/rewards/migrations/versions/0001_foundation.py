@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alembic import op
 
-from shared import kit_tables
+from shared import kit_tables, migrate
 
 revision = "0001"
 down_revision = None
@@ -15,14 +15,12 @@ FOLDER = Path(__file__).parents[1]
 
 
 def upgrade() -> None:
-    """Run the SQL files statement by statement (the driver takes one at a time); blank lines separate statements."""
+    """The kit's tables first, then the facts and the ledger."""
     for statement in kit_tables.create_v1("rewards"):
         op.execute(statement)
     connection = op.get_bind()
     for name in ("facts.sql", "ledger.sql"):
-        for statement in (FOLDER / name).read_text(encoding="utf-8").split("\n\n"):
-            if any(line and not line.startswith("--") for line in statement.splitlines()):
-                connection.exec_driver_sql(statement)
+        migrate.run_file(connection, FOLDER / name)
 
 
 def downgrade() -> None:
