@@ -33,18 +33,19 @@ RECORDS: Final = ("adjustment", "adjustment_decision", "audit")
 """Tables to which the service may add rows by itself; into all others it comes through functions alone."""
 
 _ROWS: Final = ", ".join(f"('{table}', '{name}', '{call}')" for table in GUARDS for name, call in GUARDS[table].items())
-# Every table of the ledger and every partition of it, from `tabs`.
-_PLACES: Final = """
-    SELECT tab, to_regclass('rewards.' || tab) AS place FROM tabs
-    UNION SELECT tab, tree.relid FROM tabs CROSS JOIN LATERAL pg_partition_tree(to_regclass('rewards.' || tab)) AS tree
+# Every table of the ledger and every partition of it, from `tabs`. By `pg_inherits`, which the statement reads as of the same
+# moment as `pg_trigger`: `pg_partition_tree` would already show a month that is being made, without its guards.
+_PLACES: Final = """places (tab, place) AS (
+        SELECT tab, to_regclass('rewards.' || tab)::oid FROM tabs
+        UNION SELECT p.tab, i.inhrelid FROM places p JOIN pg_inherits i ON i.inhparent = p.place)
 """
 
 IN_PLACE: Final = f"""
-    WITH guards (tab, name, call) AS (VALUES {_ROWS}), tabs AS (SELECT DISTINCT tab FROM guards),
-    places AS ({_PLACES})
+    WITH RECURSIVE guards (tab, name, call) AS (VALUES {_ROWS}), tabs AS (SELECT DISTINCT tab FROM guards),
+    {_PLACES}
     SELECT count(*) AS examined, count(*) FILTER (WHERE t.tgname IS NULL) AS faults,
         min(format('trigger %s on %s is missing or not ENABLE ALWAYS', g.name,
-            coalesce(p.place::text, 'rewards.' || g.tab))) FILTER (WHERE t.tgname IS NULL) AS first
+            coalesce(p.place::regclass::text, 'rewards.' || g.tab))) FILTER (WHERE t.tgname IS NULL) AS first
     FROM guards g JOIN places p USING (tab)
     LEFT JOIN pg_trigger t ON t.tgname = g.name AND t.tgrelid = p.place AND t.tgenabled = 'A'
         AND t.tgfoid = to_regproc('rewards.' || g.call)
@@ -52,9 +53,9 @@ IN_PLACE: Final = f"""
 """One row (examined, faults, first) on the triggers."""
 
 RIGHTS: Final = f"""
-    WITH tabs (tab) AS (VALUES {", ".join(f"('{table}')" for table in GUARDS)}), places AS ({_PLACES})
+    WITH RECURSIVE tabs (tab) AS (VALUES {", ".join(f"('{table}')" for table in GUARDS)}), {_PLACES}
     SELECT count(*) AS examined, count(*) FILTER (WHERE wrong) AS faults,
-        min(format('%s is owned by %s or may be written by {roles.SERVICE}', place, owner))
+        min(format('%s is owned by %s or may be written by {roles.SERVICE}', place::regclass, owner))
             FILTER (WHERE wrong) AS first
     FROM (SELECT p.place, pg_get_userbyid(c.relowner) AS owner, pg_get_userbyid(c.relowner) <> '{roles.OWNER}'
             OR has_table_privilege('{roles.SERVICE}', c.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
