@@ -33,8 +33,8 @@ RECORDS: Final = ("adjustment", "adjustment_decision", "audit")
 """Tables to which the service may add rows by itself; into all others it comes through functions alone."""
 
 _ROWS: Final = ", ".join(f"('{table}', '{name}', '{call}')" for table in GUARDS for name, call in GUARDS[table].items())
-# Every table of the ledger and every partition of it, from `tabs`. By `pg_inherits`, which the statement reads as of the same
-# moment as `pg_trigger`: `pg_partition_tree` would already show a month that is being made, without its guards.
+# Every table of the ledger and every partition of it, from `tabs`. By `pg_inherits`, which the statement reads as of
+# the same moment as `pg_trigger`: `pg_partition_tree` would already show a month being made, without its guards.
 _PLACES: Final = """places (tab, place) AS (
         SELECT tab, to_regclass('rewards.' || tab)::oid FROM tabs
         UNION SELECT p.tab, i.inhrelid FROM places p JOIN pg_inherits i ON i.inhparent = p.place)
