@@ -23,6 +23,7 @@ from services.rewards import (
     periods,
     queries,
     records,
+    rerates,
     reversals,
     seals,
     views,
@@ -50,7 +51,7 @@ def create_app(parts: Parts, *, approval_above: int = adjustment.APPROVAL_ABOVE)
     )  # fmt: skip
     app.state.rewards = doors.State(parts.database, parts.clock, asyncio.Lock(), asyncio.Lock(), approval_above)
     app.include_router(router)
-    for part in (payments, adjustments, reversals, periods, records, general_ledger, seals):
+    for part in (payments, adjustments, rerates, reversals, periods, records, general_ledger, seals):
         app.include_router(part.router, prefix=PREFIX)
     return app
 

@@ -29,6 +29,7 @@ class Action(StrEnum):
     DECLINE = "adjustment declined"
     REVERSE = "journal reversed"
     CLOSE = "month closed"
+    RERATE = "re-rate ordered"
 
 
 async def note(

@@ -26,6 +26,9 @@ MAX_RATES: Final = 200
 MAX_STEPS: Final = 20
 """Brackets of one plan; a table a person can read."""
 EARNINGS: Final = "recruits_earnings"
+MAX_RATE_AGE_DAYS: Final = 31
+"""How old an exchange rate may be at most: sources publish daily, some monthly. A rate that arrives concerns the deals
+of so many days after it, and all of them are computed again."""
 
 Span = Literal["month", "quarter", "year", "ever"]
 """What a bracket or a cap adds up over, by close date in the program's calendar; `ever` has no end."""
@@ -240,6 +243,13 @@ class Exchange(Rule):
     source: Id
     at_most: Days = 7
     via: str | None = None
+
+    @field_validator("at_most")
+    @classmethod
+    def _not_too_old(cls, value: int) -> int:
+        if value > MAX_RATE_AGE_DAYS:
+            raise ValueError(f"must not be more than {MAX_RATE_AGE_DAYS} days")
+        return value
 
     @field_validator("via")
     @classmethod

@@ -1,6 +1,6 @@
 """Posting a batch of journals: one call of the database's posting function, the only way into the ledger.
 
-The function (migrations/posting.sql) takes arrays, runs a constant number of statements, books each key once and keeps
+The function (migrations/plans_posting.sql) takes arrays, runs a constant number of statements, books each key once and keeps
 balances exact under concurrency. Here journals become its arrays. The caller owns the transaction; nothing commits.
 """
 
@@ -22,7 +22,8 @@ BATCH: Final = 5_000
 
 _POST: Final = """
 SELECT outcome, booked_as FROM rewards.post(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
+    $26)
 """
 NOT_PAYABLE: Final = "TRB01"
 """SQLSTATE of the posting function: more than is payable; its detail is what is payable."""
@@ -104,11 +105,11 @@ async def _post_batch(
 
 
 def _headers(journals: Sequence[Journal]) -> Iterable[Sequence[object]]:
-    """The first sixteen arrays of the posting function."""
+    """The first seventeen arrays of the posting function."""
     return zip(
         *[
             (j.key, j.fingerprint, j.kind, j.effective_on, j.period, len(j.legs), j.partner, j.deal_source, j.deal_id,
-             j.plan, j.adjusts, j.reverses, j.program, j.program_version, j.source_event,
+             j.plan, j.scope, j.adjusts, j.reverses, j.program, j.program_version, j.source_event,
              orjson.dumps(j.reason).decode())
             for j in journals
         ],
