@@ -9,7 +9,7 @@ import asyncpg
 import orjson
 
 from services.rewards import store
-from services.rewards.domain.earnings import Credit, Credited, Terms, TierFact
+from services.rewards.domain.inputs import Credit, Credited, Standing, Terms
 from services.rewards.domain.journal import Owed, Posted
 from shared import program
 from shared.events.credit import Status
@@ -72,11 +72,11 @@ def _credit(row: asyncpg.Record) -> Credit:
     )
 
 
-async def load_tiers(connection: asyncpg.Connection, partners: Collection[str]) -> dict[str, list[TierFact]]:
+async def load_tiers(connection: asyncpg.Connection, partners: Collection[str]) -> dict[str, list[Standing]]:
     """The tier facts of those partners the directory knows."""
-    tiers: dict[str, list[TierFact]] = {}
+    tiers: dict[str, list[Standing]] = {}
     for row in await connection.fetch(_TIERS, list(partners)):
-        tiers.setdefault(row["partner"], []).append(TierFact(row["version"], row["tier"], row["tier_since"]))
+        tiers.setdefault(row["partner"], []).append(Standing(row["version"], row["tier"], row["tier_since"]))
     return tiers
 
 

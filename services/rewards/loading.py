@@ -11,8 +11,9 @@ import asyncpg
 from services.rewards import deal_store
 from services.rewards.deal_store import Deal
 from services.rewards.domain import earnings, journal
-from services.rewards.domain.earnings import Credit, Target, TierFact
+from services.rewards.domain.inputs import Credit, Known
 from services.rewards.domain.journal import Journal, Posted
+from services.rewards.domain.outcomes import Target
 from shared.program import Program
 
 
@@ -21,13 +22,12 @@ class Facts:
     """All that decides what a set of deals pays, and what the ledger holds of them."""
 
     credits: Sequence[Credit]
-    tiers: Mapping[str, Sequence[TierFact]]
-    programs: Mapping[tuple[str, int], Program]
+    known: Known
     posted: Mapping[Deal, Mapping[tuple[str, str], Posted]]
 
     def target(self, credit: Credit, now: datetime) -> Target:
         """What should stand in the books for one of the deals."""
-        return earnings.target(credit, self.tiers, self.programs, now)
+        return earnings.target(credit, self.known, now)
 
     def differences(self, credit: Credit, target: Target) -> tuple[Journal, ...]:
         """What is missing in the books for one of the deals."""
@@ -47,9 +47,10 @@ class Loader:
     async def load(self, connection: asyncpg.Connection, deals: Sequence[Deal]) -> Facts:
         """The facts of the deals and what is posted of them, in at most four statements."""
         if not deals:
-            return Facts((), {}, self._programs, {})
+            return Facts((), Known({}, self._programs), {})
         credits_ = await deal_store.load_credits(connection, deals)
-        tiers = await deal_store.load_tiers(connection, {s.partner for credit in credits_ for s in credit.shares})
+        partners = await deal_store.load_tiers(connection, {s.partner for credit in credits_ for s in credit.shares})
         wanted = {(c.terms.program, c.terms.program_version) for c in credits_ if c.terms}
         self._programs |= await deal_store.load_programs(connection, wanted - self._programs.keys())
-        return Facts(credits_, tiers, self._programs, await deal_store.load_posted(connection, deals))
+        known = Known(partners, self._programs)
+        return Facts(credits_, known, await deal_store.load_posted(connection, deals))
