@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 from services.rewards.domain import months
 from services.rewards.domain.accounts import Role
-from services.rewards.domain.earnings import Credit, Earning, State, Target
+from services.rewards.domain.inputs import Credit
 from services.rewards.domain.journal import Kind, Posted
+from services.rewards.domain.outcomes import Earning, State, Target
 from services.rewards.ledger.verify import Report
 from services.rewards.queries import Point, Row
 from shared import money, program
