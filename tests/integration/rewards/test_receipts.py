@@ -183,4 +183,4 @@ async def test_a_fact_that_makes_no_sense_is_refused_by_its_field(books: Books, 
     (refused,) = await books.store(*messages(event))
     assert said in refused.reason
     for table in ("receipt", "exchange_rate", "dirty"):
-        assert await books.database.pool.fetchval(f"SELECT count(*) FROM rewards.{table}") == 0  # noqa: S608  constants
+        assert await books.database.pool.fetchval(f"SELECT count(*) FROM rewards.{table}") == 0

@@ -114,8 +114,8 @@ OTHER: dict[str, Any] = {
     "xid": 701, "journal_id": 2, "recorded_at": AT + timedelta(microseconds=1), "kind": "accrual",
     "effective_on": date(2026, 3, 2), "period": date(2026, 4, 1), "adjusts_period": date(2026, 3, 1), "leg_count": 3,
     "partner": "beta", "deal_source": "crm", "deal_id": "D", "plan": "p", "adjusts_journal_id": 1,
-    "reverses_journal_id": 1, "program": "p", "program_version": 1, "source_event": "other", "reason": "{}", "scope": "2026-Q1",
-    "legs": (),
+    "reverses_journal_id": 1, "program": "p", "program_version": 1, "source_event": "other", "reason": "{}",
+    "scope": "2026-Q1", "legs": (),
 }  # fmt: skip
 OTHER_LEG: dict[str, Any] = {
     "leg_no": 3, "account_id": 3, "account": "x", "kind": "asset", "role": "paid", "partner": None, "currency": "EUR",
