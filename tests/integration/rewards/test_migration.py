@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 import services.rewards
-from services.rewards import roles
+from services.rewards import deal_store, roles
 from services.rewards.ledger import guards, verify
 from shared import migrate
 from shared.database import Database, RoleRefused
@@ -30,6 +30,14 @@ WITH header AS (
            (2, '2026-02-01 00:00:00+00', 'payment', '2026-02-01', 2, 'acme', '{}', 'old'))
 INSERT INTO rewards.entry VALUES (1, 1, 1, 'USD', 5, 5, 1), (1, 2, 2, 'USD', -5, -5, 1),
     (2, 1, 1, 'USD', 7, 12, 2), (2, 2, 2, 'USD', -7, -12, 2);
+"""
+OLD_CREDIT = """
+INSERT INTO rewards.credit_snapshot (deal_source, deal_id, revision, deal_key, status, governed_on, program,
+    program_version, currency, amount_minor, cause, partners, shares, credited_minor, fingerprint, body)
+VALUES ('crm', 'A', 1, '["crm","A"]', 'credited', '2026-03-02', 'northwind', 1, 'USD', 10, 'x', '{acme,beta}',
+        '{1/2,1/2}', '{5,5}', 'x', '{"deal_kind": "renewal", "shares": [{"influence": "sourced"}, {}]}'),
+    ('crm', 'B', 1, '["crm","B"]', 'not_won', NULL, NULL, NULL, NULL, NULL, 'x', '{}', '{}', '{}', 'x',
+        '{"shares": []}')
 """
 FOLDER = Path(services.rewards.__file__).parent / "migrations"
 SCHEMAS = (("access", "shared:access_migrations"), ("rewards", "services.rewards:migrations"))
@@ -82,6 +90,20 @@ async def test_old_books_are_carried_over_into_the_months_they_were_booked_in(ne
     assert (await verify.verify(connection, NOW)).ok
     assert await connection.fetchval("SELECT max(journal_id) FROM rewards.journal") == 3
     await database.close()
+    await connection.close()
+
+
+async def test_credit_of_the_releases_before_plans_tells_what_its_body_told(new_database: NewDatabase) -> None:
+    """Its kind and the class of each share, in the order of its partners, so that a re-rate can use them."""
+    url = await new_database("credited")
+    await upgrade(url, "0004")
+    connection = await asyncpg.connect(url)
+    await connection.execute(OLD_CREDIT)
+    await upgrade(url)
+    rows = await connection.fetch("SELECT kind, influences, activities FROM rewards.credit_snapshot ORDER BY deal_id")
+    assert [tuple(row) for row in rows] == [("renewal", ["sourced", None], None), (None, [], None)]
+    (first, _) = (await deal_store.load_credits(connection, [("crm", "A"), ("crm", "B")])).credits
+    assert [share.influence for share in first.shares] == ["sourced", None]
     await connection.close()
 
 

@@ -236,6 +236,18 @@ async def test_a_true_up_is_sealed_exported_and_not_taken_back_by_hand(books: Bo
         assert "accrual: influence, 2026" in (await client.get("/export?format=beancount")).text
 
 
+async def test_a_new_month_knows_scopes(new_books: Any) -> None:  # noqa: ANN401  a fixture
+    """A partition made later has the index and the constraint of the others."""
+    async with new_books() as books:
+        while await books.database.pool.fetchval("SELECT rewards.make_months(6)"):
+            pass
+        for counted in (
+            "SELECT count(*) FROM pg_inherits WHERE inhparent = 'rewards.journal_scope'::regclass",
+            "SELECT count(*) FROM pg_constraint WHERE conname = 'of_a_deal_or_a_scope_or_neither' AND coninhcount = 1",
+        ):
+            assert await books.owner.fetchval(counted) == 8  # seven months and the default
+
+
 async def test_the_database_refuses_a_scope_beside_a_deal_or_without_a_plan(books: Books) -> None:
     """A journal is of a deal, or of a scope, or of neither; the guard compares scopes of what is adjusted."""
     columns = "journal_id, kind, effective_on, period, leg_count, partner, reason, source_event"
