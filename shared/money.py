@@ -95,3 +95,10 @@ def rounded(value: Fraction) -> int:
     """The nearest whole minor unit; a half goes away from zero, so that negatives mirror positives."""
     size = (2 * abs(value.numerator) + value.denominator) // (2 * value.denominator)
     return size if value >= 0 else -size
+
+
+def part(minor: int, rate: Fraction) -> int:
+    """`rounded(minor * rate)`, in integers: computed for every share of every deal."""
+    product, whole = minor * rate.numerator, rate.denominator
+    size = (2 * abs(product) + whole) // (2 * whole)
+    return size if product >= 0 else -size

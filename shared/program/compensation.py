@@ -101,6 +101,8 @@ class Brackets(Rule):
     @model_validator(mode="after")
     def _no_gap(self) -> Self:
         bounds = [bound for step in self.steps for bound in (step.begin, step.end) if bound is not None]
+        if self.per == "deal" and self.quota is not None:
+            raise ValueError("`quota` is of a span of time: `per: deal` has none")
         if any(bound.value and bound.of_quota != (self.quota is not None) for bound in bounds):
             raise ValueError(
                 "`from` and `to` are percentages where there is a `quota`, and amounts where there is none"
@@ -210,6 +212,29 @@ class Plan(Rule):
             for tier, value in tiers.items()
         )
 
+    @cached_property
+    def plain(self) -> bool:
+        """Whether it says no more than a rate by tier and a hold: what most plans are, and what is quickest to pay."""
+        return self.rate is not None and all(
+            getattr(self, name) == field.get_default()
+            for name, field in type(self).model_fields.items()
+            if name not in {"rate", "hold"}
+        )
+
+    @cached_property
+    def by_activity(self) -> bool:
+        """Whether a rule rates the parts of a share by the activities they come from."""
+        return any(rule.when.activities is not None for rule in self.rules)
+
+    @cached_property
+    def has_amounts_per_deal(self) -> bool:
+        """Whether it has amounts of the program's currency to compare with a single deal, or to pay for it."""
+        return (
+            self.on == "fixed"
+            or any(cap.per == "deal" for cap in self.caps)
+            or (self.brackets is not None and self.brackets.per == "deal")
+        )
+
     @property
     def settled_per(self) -> Settled | None:
         """What it adds up its deals over; None when each deal stands alone."""
@@ -287,6 +312,11 @@ class Compensation(Rule):
         if self.pays_in == "partner_currency" and self.exchange is None:
             raise ValueError("`pays_in: partner_currency` needs `exchange`: which rates count")
         return self
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether all its plans are, without a ceiling over them."""
+        return self.ceiling is None and all(plan.plain for plan in self.plans.values())
 
     @property
     def recurs(self) -> bool:

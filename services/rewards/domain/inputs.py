@@ -74,7 +74,11 @@ class Standing:
 
 def standing_on(facts: Iterable[Standing], day: date) -> Standing | None:
     """The fact with the latest `since` not after `day`; among equal dates the highest version wins."""
-    return max((fact for fact in facts if fact.since <= day), key=lambda f: (f.since, f.version), default=None)
+    found: Standing | None = None
+    for fact in facts:  # asked for every share: a loop takes a third of the time of `max` with a key
+        if fact.since <= day and (found is None or (fact.since, fact.version) > (found.since, found.version)):
+            found = fact
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +129,15 @@ class Known:
     receipts: Mapping[tuple[str, str], Sequence[Receipt]] = field(default_factory=dict)
     quotes: Mapping[tuple[str, str, str], Sequence[Quote]] = field(default_factory=dict)
     rerates: Sequence[Rerate] = ()
+
+
+def governing(terms: Terms, rerates: Iterable[Rerate]) -> tuple[int, int | None]:
+    """The program version a deal pays by, and the order because of which it is not the credit's."""
+    ordered = max(
+        (r for r in rerates if r.program == terms.program and r.first <= terms.governed_on <= r.last),
+        key=lambda r: r.id,
+        default=None,
+    )
+    if ordered is None or ordered.version == terms.program_version:
+        return terms.program_version, None
+    return ordered.version, ordered.id

@@ -11,6 +11,9 @@ from typing import NamedTuple
 
 from services.rewards.domain.inputs import Credited, Quote, Terms
 
+Exact = int | Fraction
+"""An exact number: a whole one is an int where it costs nothing to know, for fractions are slow."""
+
 
 class State(StrEnum):
     """Where an earning stands: inside its hold, or due."""
@@ -26,8 +29,8 @@ class Component(NamedTuple):
     what was applied in the end, None for a fixed amount. `of` names the recruit whose credit it is, for an override.
     """
 
-    base: Fraction
-    amount: Fraction
+    base: Exact
+    amount: Exact
     rule: int
     rate: Fraction | None = None
     activity: str | None = None
@@ -53,14 +56,14 @@ class Conversion(NamedTuple):
     quotes: tuple[Quote, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Earning:
+class Earning(NamedTuple):  # made for every share and plan of every deal: a dataclass takes three times as long
     """What one partner earns from one deal under one plan, and why.
 
     `currency` is the one it is paid in; `pending_minor` and `payable_minor` are in it and make up what is earned.
     `earned_minor` is the same in the deal's currency, before the conversion. `reason` is set when nothing is earned;
     `waits_for` when it is not known yet (then nothing is booked, and what was booked stays); `plan` is None when the
-    directory does not know the partner. `due_on` is the day from which (the next part of) it is payable.
+    directory does not know the partner. `due_on` is the day from which (the next part of) it is payable, and
+    `payable_on` the last day on which a part became so, where that is another one (`basis: cash`).
     `program_version` is the one it pays by, and `rerate` the order because of which it is not the credit's.
     """
 
@@ -83,6 +86,7 @@ class Earning:
     waits_for: str | None = None
     rerate: int | None = None
     line: Line | None = None
+    payable_on: date | None = None
 
     @property
     def amount_minor(self) -> int:

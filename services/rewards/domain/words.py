@@ -1,0 +1,50 @@
+"""Exact numbers as a person reads them, in journals and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from fractions import Fraction
+
+from services.rewards.domain.outcomes import Exact
+from shared import money, rules
+
+_DIGITS = 24
+"""Decimals of the longest finite number that can arise: a rate of six times an accelerator of six, and exchange."""
+
+
+def amount(minor: int, currency: str) -> str:
+    """`1,250.00 USD`."""
+    return f"{Decimal(money.to_decimal(minor, currency)):,} {currency}"
+
+
+def whole(units: Fraction, currency: str) -> str:
+    """An amount of the program, which always fits its currency: `500.00 USD`."""
+    return amount(money.rounded(units * 10 ** money.DECIMALS[currency]), currency)
+
+
+def exact(minor: Exact, currency: str) -> str:
+    """Minor units in whole ones without loss: `80.04`, `0.125`; a fraction such as `10/3` where no decimal ends."""
+    if minor.denominator == 1:
+        return money.to_decimal(minor.numerator, currency)
+    return number(Fraction(minor) / 10 ** money.DECIMALS[currency])
+
+
+def number(value: Fraction) -> str:
+    """A decimal without trailing zeros, or a fraction where no decimal ends."""
+    scaled = value * 10**_DIGITS
+    if scaled.denominator != 1:
+        return str(value)
+    digits = str(abs(scaled.numerator)).rjust(_DIGITS + 1, "0")
+    text = f"{digits[:-_DIGITS]}.{digits[-_DIGITS:]}".rstrip("0").rstrip(".")
+    return f"-{text}" if value < 0 else text
+
+
+def percent(rate: Fraction) -> str:
+    """A rate as its owner wrote it; one that an accelerator multiplied may have more decimals."""
+    return rules.percent(rate) if 1_000_000 % rate.denominator == 0 else f"{number(rate * 100)}%"
+
+
+def either(names: Iterable[str]) -> str:
+    """`'gold' or 'silver'`, sorted."""
+    return " or ".join(repr(str(name)) for name in sorted(names))
