@@ -12,21 +12,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-from services.rewards.domain import months
+from services.rewards.domain import months, telling, words
 from services.rewards.domain.accounts import Role
 from services.rewards.domain.inputs import Credit
 from services.rewards.domain.journal import Kind, Posted
 from services.rewards.domain.outcomes import Earning, State, Target
 from services.rewards.ledger.verify import Report
 from services.rewards.queries import Point, Row
-from shared import money, program
+from shared import money
 from shared.events.credit import Status
 
 Json = dict[str, Any]
 
 OWN_REASON: Final = (
-    "share", "credited", "currency", "tier", "rate", "earned", "due_on", "nothing_earned", "reference", "paid",
-    "adjusted", "deal_source", "deal_id",
+    "share", "credited", "currency", "tier", "rate", "earned", "due_on", "nothing_earned", "plan_version", "base",
+    "components", "cuts", "conversion", "rerate", "reference", "paid", "adjusted", "deal_source", "deal_id",
 )  # fmt: skip
 """What of a journal's reason is the partner's own. A list of what is shown: a new field is hidden until it is here."""
 _OWN_CAUSE: Final = {
@@ -162,7 +162,7 @@ def deal(
         **decided,
         "waits_for": target.waits_for,
         "explained_at": f"/attribution/v1/deals/{quote(credit.source, safe='')}/{quote(credit.id, safe='')}",
-        "earnings": [earning(e, touched[e.share.partner], posted, only_for=only_for) for e in shown],
+        "earnings": [earning(e, touched.get(e.share.partner, {}), posted, only_for=only_for) for e in shown],
         "journals": [item | {"reason": reason(item["kind"], item["reason"], only_for=only_for)} for item in booked],
     }
 
@@ -187,22 +187,25 @@ def earning(
 ) -> Json:  # fmt: skip
     """Touchpoints -> share -> credited amount -> plan and rate -> amount -> account; or why nothing was earned.
 
-    A partner sees no touchpoints here: which of them count, and for how much, depends on those of others.
+    `earned` is in the deal's currency, `posted` in the one that is paid (`conversion`). The recruiter's earning for an
+    override has no share of its own. A partner sees no touchpoints here: which of them count, and for how much, depends
+    on those of others.
     """
-    currency = item.currency
+    currency, paid = item.terms.currency, item.currency
     booked = posted.get((item.share.partner, item.plan)) if item.plan is not None else None
-    sums = booked.owed.get(currency) if booked else None
-    touches = {"touchpoints": share.get("touchpoints", []), "touchpoint_count": share["touchpoint_count"]}
+    sums = booked.owed.get(paid) if booked else None
+    touches = {"touchpoints": share.get("touchpoints", []), "touchpoint_count": share.get("touchpoint_count", 0)}
     return {
         "partner": item.share.partner,
         "influence": share.get("influence"),
         **(touches if only_for is None else {}),
         "share": item.share.share,
-        "credited": amount(item.share.amount_minor, item.terms.currency),
+        "credited": amount(item.share.amount_minor, currency),
         "plan": item.plan,
         "tier": item.tier,
-        "rate": program.percent(item.rate) if item.rate is not None else None,
-        "earned": amount(item.amount_minor, currency),
+        "rate": words.percent(item.rate) if item.rate is not None else None,
+        "earned": amount(item.earned_minor, currency),
+        **telling.way(item),
         "state": item.state,
         "due_on": item.due_on.isoformat() if item.due_on else None,
         "account": f"partner:{item.share.partner}:{Role.PAYABLE if item.state is State.PAYABLE else Role.PENDING}"
@@ -211,8 +214,8 @@ def earning(
         "nothing_earned": item.reason,
         "waits_for": item.waits_for,
         "posted": {
-            "pending": amount(sums.pending_minor if sums else 0, currency),
-            "payable": amount(sums.payable_minor if sums else 0, currency),
+            "pending": amount(sums.pending_minor if sums else 0, paid),
+            "payable": amount(sums.payable_minor if sums else 0, paid),
         },
     }
 

@@ -14,7 +14,8 @@ from typing import Final
 import orjson
 
 from services.rewards.domain.accounts import Account, Role
-from services.rewards.domain.journal import Journal, Kind, Leg, Reason
+from services.rewards.domain.journal import Journal, Kind, Leg
+from services.rewards.domain.telling import Reason
 from shared import keys, money
 
 APPROVAL_ABOVE: Final = 1_000

@@ -10,22 +10,17 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
+from services.rewards.domain import telling
 from services.rewards.domain.accounts import Account, Role
 from services.rewards.domain.inputs import Credit
 from services.rewards.domain.outcomes import Earning, Target
-from shared import keys, money, program
-
-Reason = Mapping[str, str | int | None]
-"""Why a journal was booked. `cause` tells finance everything, `own_cause` tells the partner what is its own."""
-
-_TOLD: Final = {"tier": "your tier at the close", "rate": "your rate", "due_on": "the end of your hold"}
-"""What else of a reason may have changed for the partner, in words."""
+from services.rewards.domain.telling import Reason
+from shared import keys
 
 
 class Kind(StrEnum):
@@ -118,6 +113,8 @@ def differences(
 ) -> tuple[Journal, ...]:  # fmt: skip
     """The journals that bring what is posted of a deal, per (partner, plan), to its target; none when it stands there.
 
+    What is not known yet, the deal as a whole or one earning of it, leaves what is posted as it is.
+
     Formula per account: booked = target - posted. The key counts the journals of (deal, partner, plan), so a second
     computation from the same books makes the same key and is refused.
     """
@@ -128,6 +125,8 @@ def differences(
     event = f"credit.decided {keys.pack(credit.source, credit.id, str(credit.revision))}"
     for partner, plan in sorted(wanted.keys() | posted.keys()):
         earning, before = wanted.get((partner, plan)), posted.get((partner, plan))
+        if earning is not None and earning.waits_for is not None:
+            continue
         now_owed = _owed(earning)
         booked = before.owed if before else {}
         sequence = before.journals if before else 0
@@ -161,16 +160,23 @@ def _journal(
         deal_source=credit.source, deal_id=credit.id, plan=plan, adjusts=before.last_journal_id if before else None,
         legs=tuple(Leg(account, amount) for account, amount in changes if amount),
         program=credit.terms.program if credit.terms else None,
-        program_version=credit.terms.program_version if credit.terms else None,
+        program_version=_version(credit, earning),
         source_event=event,
         reason=_reason(credit, kind, currency, earning, before),
     )  # fmt: skip
 
 
+def _version(credit: Credit, earning: Earning | None) -> int | None:
+    if earning is not None:
+        return earning.program_version
+    return credit.terms.program_version if credit.terms is not None else None
+
+
 def _effective_on(credit: Credit, kind: Kind, earning: Earning | None, before: Posted | None) -> date:
     """The day it counts: the end of the hold, else the close; a deal no longer won keeps the day it counted before."""
-    if kind is Kind.MATURITY and earning is not None and earning.due_on is not None:
-        return earning.due_on
+    matured_on = telling.matured_on(earning) if kind is Kind.MATURITY and earning is not None else None
+    if matured_on is not None:
+        return matured_on
     if credit.terms is not None:
         return credit.terms.governed_on
     if before is None:
@@ -189,72 +195,12 @@ def _kind(new: Owed, old: Owed, before: Posted | None) -> Kind:
 
 def _reason(
     credit: Credit, kind: Kind, currency: str, earning: Earning | None, before: Posted | None
-) -> dict[str, str | int | None]:
-    told = {} if earning is None else _told(earning)
-    reason: dict[str, str | int | None] = {
-        "cause": _cause(credit, kind, earning, before),
-        "own_cause": _own_cause(credit, kind, told, before),
-        "revision": credit.revision,
-    }
-    return reason | told if told.get("currency") == currency else reason
-
-
-def _told(earning: Earning) -> dict[str, str | int | None]:
-    """What an earning came from: the partner's own facts, the deal's and the program's."""
-    currency = earning.terms.currency
-    return {
-        "share": earning.share.share,
-        "credited": money.to_decimal(earning.share.amount_minor, currency),
-        "currency": currency,
-        "tier": earning.tier,
-        "rate": program.percent(earning.rate) if earning.rate is not None else None,
-        "earned": money.to_decimal(earning.amount_minor, currency),
-        "due_on": earning.due_on.isoformat() if earning.due_on else None,
-        "nothing_earned": earning.reason,
-    }
-
-
-def _cause(credit: Credit, kind: Kind, earning: Earning | None, before: Posted | None) -> str:
-    """What changed, in a sentence: the credit (its own cause), the end of the hold, or the partner's tier."""
+) -> dict[str, Any]:  # fmt: skip
+    said = {} if earning is None else telling.told(earning)
+    last = before.last_reason if before is not None else None
     if kind is Kind.MATURITY and earning is not None:
-        return f"the hold ended on {earning.due_on}"
-    if before is not None and earning is not None and before.last_reason.get("revision") == credit.revision:
-        if earning.tier != before.last_reason.get("tier"):
-            return f"the partner's tier at the close is {earning.tier}, before: {before.last_reason.get('tier')}"
-        return earning.reason or "the facts of this deal changed"
-    return credit.cause
-
-
-def _own_cause(credit: Credit, kind: Kind, told: Reason, before: Posted | None) -> str:
-    """What changed for the partner itself: the credit's cause and revision tell of other partners' facts too.
-
-    So it is told from this earning and the partner's own journal before it; of the credit, whether the deal counts.
-    """
-    if kind is Kind.MATURITY:
-        return f"the hold ended on {told['due_on']}"
-    if before is None:
-        return "credited"
-    if credit.terms is None:
-        return "the deal no longer counts: it is not won, or no program governs its close date"
-    if not told:
-        return "your credit was taken back"
-    last = before.last_reason
-    changes = [_own_credit(told, last)]
-    changes += [_change(words, last.get(name), told[name]) for name, words in _TOLD.items()]
-    changes += [str(told["nothing_earned"])] if told["nothing_earned"] else []
-    return "; ".join(filter(None, changes)) or "your earning changed"
-
-
-def _own_credit(told: Reason, last: Reason) -> str | None:
-    if "currency" in last:
-        return _change("your credit", _amount(last), _amount(told))
-    same = last.get("credited") == told["credited"]  # journals of older releases do not name the currency
-    return None if same else f"your credit is {_amount(told)}"
-
-
-def _amount(told: Reason) -> str:
-    return f"{Decimal(str(told['credited'])):,} {told['currency']}"
-
-
-def _change(what: str, old: str | int | None, new: str | int | None) -> str | None:
-    return f"{what} changed: {old} -> {new}" if None not in {old, new} and old != new else None
+        cause = own_cause = f"the hold ended on {telling.matured_on(earning)}"
+    else:
+        cause, own_cause = telling.cause(credit, earning, last), telling.own_cause(credit, said, last)
+    reason = {"cause": cause, "own_cause": own_cause, "revision": credit.revision}
+    return reason | said if earning is not None and earning.currency == currency else reason

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from services.rewards.domain.accounts import Account, Role
 from services.rewards.domain.earnings import target
 from services.rewards.domain.inputs import Credit, Credited, Known, Standing, Terms
-from services.rewards.domain.journal import Journal, Kind, Owed, Posted, Reason, differences
+from services.rewards.domain.journal import Journal, Kind, Owed, Posted, differences
+from services.rewards.domain.telling import Reason
 from shared import program
 from tests.unit.rewards.builders import CLOSED, LATER, NOW, typed
 
