@@ -32,7 +32,7 @@ class Wanted(BaseModel):
     version: int = Field(ge=1, le=1_000_000, description="The version whose compensation the deals pay by from now on")
     first: date = Field(ge=date(1970, 1, 1), le=date(2200, 12, 31), description="The first close date it concerns")
     last: date = Field(ge=date(1970, 1, 1), le=date(2200, 12, 31), description="The last close date it concerns")
-    reason: Said = Field(description="Why; partners read it on their statements")
+    reason: Said = Field(description="Why; the journals it causes name the order")
     reference: Said = Field(description="Where it can be looked up: a ticket, an agreement, a mail")
 
 

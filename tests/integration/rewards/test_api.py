@@ -326,7 +326,7 @@ async def test_summary_sums_to_zero_and_verification_holds(booked: Books) -> Non
         "acme": owed(0, 4_600, 5_000), "beta": owed(800, 4_000, 0)
     }  # fmt: skip
     assert proof["ok"]
-    assert len(proof["checks"]) == 22
+    assert len(proof["checks"]) == 25
 
 
 async def test_only_one_verification_and_one_export_run_at_a_time(shown: Books) -> None:

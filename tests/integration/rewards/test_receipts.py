@@ -118,7 +118,7 @@ async def test_a_missing_rate_parks_the_earning_and_its_arrival_books_it(books: 
     assert await books.balances() == {GOLD: 9_600, PENDING: -9_600}
     async with books.client() as client:
         (earning,) = (await client.get("/deals/crm/D-1")).json()["earnings"]
-    assert (earning["waits_for"], earning["earned"]["currency"]) == (None, "USD")
+    assert (earning["waits_for"], earning["posted"]["pending"]["currency"]) == (None, "USD")
     assert (await books.verify()).ok
 
 

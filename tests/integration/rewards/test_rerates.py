@@ -1,6 +1,7 @@
 """Orders to re-rate through the API: past deals pay by another version, and the books name the order."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
@@ -54,7 +55,7 @@ async def test_an_order_books_the_differences_and_names_itself(desk: httpx.Async
     assert [(row["deal_id"], row["kind"]) for row in after[len(before) :]] == [
         ("D-1", "adjustment"), ("D-2", "adjustment")
     ]  # fmt: skip
-    assert all("the first quarter pays the new rates" in row["reason"] for row in after[len(before) :])
+    assert all("re-rate 1 ordered" in json.loads(row["reason"])["cause"] for row in after[len(before) :])
     assert {row["program_version"] for row in after[len(before) :]} == {2}
     assert (await books.verify()).ok
 

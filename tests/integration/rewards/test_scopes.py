@@ -33,7 +33,7 @@ BUDGET: dict[str, Any] = {"rate": RATES, "budget": 100}
 SUMS = "SELECT partner, span, program_version, deals, base_minor FROM rewards.scope_total ORDER BY 1, 2, 3"
 
 
-def program(version: int = 1, **plans: Any) -> Contract:  # noqa: ANN401  plans
+def program(version: int = 1, /, **plans: Any) -> Contract:  # noqa: ANN401  plans
     return planned(version, plans=plans, pays_in="program_currency")
 
 
