@@ -15,7 +15,7 @@ from services.rewards.domain.inputs import Quote
 from shared import keys
 from shared.events import exchange
 from shared.events.exchange import RatePublished
-from shared.program.compensation import MAX_RATE_AGE_DAYS
+from shared.program.compensation import MAX_QUOTE_AGE
 
 Pair = tuple[str, str, str]
 """(source, base, quote)."""
@@ -65,7 +65,7 @@ async def save(connection: asyncpg.Connection, facts: Sequence[Fact[RatePublishe
     ]))  # fmt: skip
     if made:
         days = {(row["source"], row["on_day"]) for row in made}
-        await connection.execute(_MARK, *store.columns(days), MAX_RATE_AGE_DAYS)
+        await connection.execute(_MARK, *store.columns(days), MAX_QUOTE_AGE)
     if len(made) < len(facts):
         await connection.execute(_CONFLICTS, exchange.PUBLISHED, *store.columns([
             (e.source, e.base, e.quote, e.on, keys.pack(e.source, e.base, e.quote, e.on.isoformat()), f.fingerprint,
@@ -79,7 +79,7 @@ async def load(
 ) -> dict[Pair, list[Quote]]:  # fmt: skip
     """The rates that (source, base, quote, day) ask for: the last one up to each day, in the order of their days."""
     found: dict[Pair, list[Quote]] = {}
-    rows = await connection.fetch(_LOAD, *store.columns(wanted), MAX_RATE_AGE_DAYS) if wanted else ()
+    rows = await connection.fetch(_LOAD, *store.columns(wanted), MAX_QUOTE_AGE) if wanted else ()
     for row in rows:
         pair = (row["source"], row["base"], row["quote"])
         found.setdefault(pair, []).append(Quote(*pair, row["on_day"], Fraction(row["rate"])))

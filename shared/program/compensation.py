@@ -10,115 +10,28 @@ from collections.abc import Iterator
 from datetime import date
 from fractions import Fraction
 from functools import cached_property
-from itertools import pairwise
 from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from shared import money
 from shared.events.base import Id
-from shared.events.credit import Influence
-from shared.events.deal import Kind
-from shared.rules import Amount, Bound, Days, Months, Part, Percent, Rule
+from shared.program.rates import Brackets, Rate, Span, Step, When
+from shared.rules import Amount, Days, Months, Part, Percent, Rule
+
+__all__ = [
+    "Brackets", "Cap", "Churn", "Compensation", "Exchange", "Plan", "Rate", "Settled", "Span", "Step", "Tier", "When",
+]  # fmt: skip
 
 MAX_RATES: Final = 200
 """Rules of one plan: products times regions times tiers of a large vendor stay below."""
-MAX_STEPS: Final = 20
-"""Brackets of one plan; a table a person can read."""
+MAX_QUOTE_AGE: Final = 31
+"""Days. An older exchange rate says little of the close, and one that arrives late is looked up for so many days."""
 EARNINGS: Final = "recruits_earnings"
-MAX_RATE_AGE_DAYS: Final = 31
-"""How old an exchange rate may be at most: sources publish daily, some monthly. A rate that arrives concerns the deals
-of so many days after it, and all of them are computed again."""
 
-Span = Literal["month", "quarter", "year", "ever"]
-"""What a bracket or a cap adds up over, by close date in the program's calendar; `ever` has no end."""
 Settled = Literal["month", "quarter", "year", "ever", "budget"]
 """What a plan settles over: a span of time for each partner, or its budget for all partners."""
 Basis = Literal["credited_amount", "margin", "first_year_value", "fixed", "recruits_earnings"]
-
-
-class When(Rule):
-    """What must hold, all of it; a list holds when one of its members does, one that is left out always.
-
-    `activities` speaks of the touchpoints a share comes from: such a rule rates that part of the share alone.
-    """
-
-    tiers: frozenset[Id] | None = None
-    partner_types: frozenset[Id] | None = None
-    activities: frozenset[Id] | None = None
-    classes: frozenset[Influence] | None = None
-    deal_kinds: frozenset[Kind] | None = None
-    products: frozenset[Id] | None = None
-    regions: frozenset[Id] | None = None
-
-
-class Rate(Rule):
-    """A percentage of the base, or with `on: fixed` an amount, for what `when` names."""
-
-    when: When = When()
-    rate: Percent | None = None
-    amount: Amount | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.rate is None) == (self.amount is None):
-            raise ValueError("needs either `rate` or `amount`")
-        return self
-
-
-class Step(Rule):
-    """A bracket from its lower bound up to, and without, its upper one; the last has none.
-
-    Bounds are amounts of the base, or percentages of the quota where there is one. `rate` takes the place of the
-    plan's rate, `times` multiplies it (an accelerator: `times: 150%`).
-    """
-
-    begin: Bound = Field(alias="from")
-    end: Bound | None = Field(default=None, alias="to")
-    rate: Percent | None = None
-    times: Percent | None = None
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if (self.rate is None) == (self.times is None):
-            raise ValueError("needs either `rate` or `times`")
-        return self
-
-
-class Brackets(Rule):
-    """Rates that depend on how much there is: of one deal, or of all deals of a partner in a span of time.
-
-    `marginal` rates each part by its own bracket, `whole` everything by the bracket the sum falls in. What a span's
-    brackets add to the plain rates of its deals (or take from them) is one true-up per partner and span, so that no
-    order of arrival matters.
-    """
-
-    apply: Literal["marginal", "whole"]
-    per: Literal["deal", "month", "quarter", "year", "ever"]
-    quota: dict[Id, Amount] | None = None  # by tier
-    steps: tuple[Step, ...] = Field(min_length=1, max_length=MAX_STEPS)
-
-    @model_validator(mode="after")
-    def _no_gap(self) -> Self:
-        bounds = [bound for step in self.steps for bound in (step.begin, step.end) if bound is not None]
-        if self.per == "deal" and self.quota is not None:
-            raise ValueError("`quota` is of a span of time: `per: deal` has none")
-        if any(bound.value and bound.of_quota != (self.quota is not None) for bound in bounds):
-            raise ValueError(
-                "`from` and `to` are percentages where there is a `quota`, and amounts where there is none"
-            )
-        if self.steps[0].begin.value:
-            raise ValueError("steps.0.from must be 0, or what is below would have no rate")
-        if self.steps[-1].end is not None:
-            raise ValueError(f"steps.{len(self.steps) - 1}.to must be left out: the last bracket has no end")
-        for index, (step, following) in enumerate(pairwise(self.steps)):
-            if step.end is None or step.end.value > following.begin.value:
-                raise ValueError(f"steps.{index} and steps.{index + 1} overlap: `to` must be the next one's `from`")
-            if step.end.value < following.begin.value:
-                raise ValueError(f"steps.{index} and steps.{index + 1} leave a gap: `to` must be the next one's `from`")
-            if step.end.value <= step.begin.value:
-                raise ValueError(f"steps.{index} is empty: `to` must be more than `from`")
-        return self
 
 
 class Cap(Rule):
@@ -133,6 +46,13 @@ class Churn(Rule):
 
     within: Days
     takes_back: Literal["all", "pro_rata"] = "all"
+
+    @field_validator("within")
+    @classmethod
+    def _some_time(cls, value: int) -> int:
+        if not value:
+            raise ValueError("must be at least 1 day; leave `churn` out if a customer that leaves changes nothing")
+        return value
 
 
 class Plan(Rule):
@@ -171,13 +91,24 @@ class Plan(Rule):
 
     @model_validator(mode="after")
     def _rated(self) -> Self:
-        if sum(map(bool, (self.rate, self.amount, self.rates))) != 1:
+        if sum((self.rate is not None, self.amount is not None, bool(self.rates))) != 1:
             raise ValueError("needs exactly one of `rate`, `amount` and `rates`")
         fixed = self.on == "fixed"
         if fixed != (self.amount is not None or any(r.amount is not None for r in self.rates)) or (
             fixed and any(r.rate is not None for r in self.rates)
         ):
             raise ValueError("`on: fixed` needs amounts, every other base needs rates")
+        return self
+
+    @model_validator(mode="after")
+    def _every_rule_is_reached(self) -> Self:
+        for index, rule in enumerate(self.rates):
+            first = next((i for i, before in enumerate(self.rates[:index]) if before.when.covers(rule.when)), None)
+            if first is not None:
+                raise ValueError(
+                    f"rates.{index} is never reached: rates.{first} holds wherever it does, and the first one counts; "
+                    "put it first, or leave it out"
+                )
         return self
 
     @model_validator(mode="after")
@@ -206,8 +137,8 @@ class Plan(Rule):
         return tuple(
             Rate.model_construct(
                 when=When(tiers=frozenset({tier})),
-                rate=value if self.rate else None,
-                amount=value if self.amount else None,
+                rate=value if self.rate is not None else None,
+                amount=value if self.amount is not None else None,
             )
             for tier, value in tiers.items()
         )
@@ -271,9 +202,9 @@ class Exchange(Rule):
 
     @field_validator("at_most")
     @classmethod
-    def _not_too_old(cls, value: int) -> int:
-        if value > MAX_RATE_AGE_DAYS:
-            raise ValueError(f"must not be more than {MAX_RATE_AGE_DAYS} days")
+    def _recent(cls, value: int) -> int:
+        if value > MAX_QUOTE_AGE:
+            raise ValueError(f"must not be more than {MAX_QUOTE_AGE} days: an older rate says little of the close")
         return value
 
     @field_validator("via")
@@ -308,7 +239,11 @@ class Compensation(Rule):
             if plan.of_plan is not None:
                 of = self.plans.get(plan.of_plan)
                 if of is None or of.pays == "recruiters":
-                    raise ValueError(f"plans.{name}.of_plan must name a plan that pays partners with credit")
+                    paying = sorted(other for other, found in self.plans.items() if found.pays != "recruiters")
+                    raise ValueError(
+                        f"plans.{name}.of_plan is {plan.of_plan!r}, and must name a plan that pays partners with "
+                        f"credit: {', '.join(paying) or 'there is none'}"
+                    )
         if self.pays_in == "partner_currency" and self.exchange is None:
             raise ValueError("`pays_in: partner_currency` needs `exchange`: which rates count")
         return self

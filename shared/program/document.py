@@ -99,11 +99,17 @@ class Program(Rule):
     def _amounts_fit_the_currency(self) -> Self:
         unit = 10 ** money.DECIMALS[self.currency]
         for name, plan in self.compensation.plans.items():
-            wrong = [amount for amount in plan.amounts if (amount * unit).denominator != 1]
-            if wrong:
+            finer = [amount for amount in plan.amounts if (amount * unit).denominator != 1]
+            if finer:
                 raise ValueError(
-                    f"compensation.plans.{name} has the amount {float(wrong[0])}, and {self.currency} has "
-                    f"{money.DECIMALS[self.currency]} decimals"
+                    f"compensation.plans.{name} has the amount {float(finer[0])}, and {self.currency} has "
+                    f"{money.DECIMALS[self.currency]} decimals; write no more"
+                )
+            larger = [amount for amount in plan.amounts if amount * unit > money.MAX_MINOR]
+            if larger:
+                raise ValueError(
+                    f"compensation.plans.{name} has the amount {int(larger[0])}, beyond the largest that Tributary "
+                    f"books in {self.currency}, which is {money.MAX_MINOR // unit}"
                 )
         return self
 

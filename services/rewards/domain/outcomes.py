@@ -119,7 +119,11 @@ class Scope(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A deal's part in a scope: minor units of the program's currency. `earned` = pending + payable of the earning."""
+    """A deal's part in a scope: minor units of the program's currency. `earned` = pending + payable of the earning.
+
+    `base_minor` is what the earning's cuts left of the base, in proportion: else a bracket would pay again for money
+    that went back.
+    """
 
     scope: Scope
     program_version: int

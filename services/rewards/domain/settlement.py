@@ -56,17 +56,24 @@ def _kind(new: Owed, old: Owed, posted: Posted | None) -> Kind:
         return Kind.ACCRUAL
     if new == NOTHING:
         return Kind.REVERSAL
-    matured = new.total_minor == old.total_minor and abs(new.payable_minor) > abs(old.payable_minor)
+    moved = new.total_minor == old.total_minor and abs(new.payable_minor) > abs(old.payable_minor)
+    matured = moved and abs(new.pending_minor) < abs(old.pending_minor)
     return Kind.MATURITY if matured else Kind.ADJUSTMENT
 
 
 def _effective_on(true_up: TrueUp, kind: Kind) -> date:
     """The end of the span's hold for what it made payable, else the day the true-up names."""
-    if kind is Kind.MATURITY and true_up.due_on is not None:
-        return true_up.due_on
+    released = _released_on(true_up)
+    if kind is Kind.MATURITY and released is not None:
+        return released
     if true_up.effective_on is None:
         raise ValueError(f"the true-up of {true_up.scope} names no day")
     return true_up.effective_on
+
+
+def _released_on(true_up: TrueUp) -> date | None:
+    """The day on which the span's hold ended, if it has: until then `due_at` is still to come."""
+    return true_up.due_on if true_up.due_at is None else None
 
 
 def _reason(true_up: TrueUp, kind: Kind) -> dict[str, str | int | None]:
@@ -93,7 +100,8 @@ def _cause(true_up: TrueUp, kind: Kind) -> str:
     if not true_up.deals:
         return f"no deals{of} are left"
     if kind is Kind.MATURITY:
-        return f"the hold of {span} ended on {true_up.due_on}" if true_up.due_on else f"the holds of deals{of} ended"
+        released = _released_on(true_up)
+        return f"the hold of {span} ended on {released}" if released else f"the holds of deals{of} ended"
     deals = "1 deal" if true_up.deals == 1 else f"{true_up.deals} deals"
     told = [f"{deals}{of} together: {amount(true_up.base_minor, true_up.currency)} of base"]
     added = (true_up.cuts[0].before_minor if true_up.cuts else true_up.earned_minor) - true_up.plain_minor

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from pathlib import Path
 from types import NoneType
@@ -14,9 +15,12 @@ from pydantic.fields import FieldInfo
 from typer.testing import CliRunner, Result
 
 from services.ingest.domain import document
-from shared import program
+from services.rewards.domain.inputs import Standing
+from services.rewards.domain.outcomes import Scope, Total
+from services.rewards.domain.trueup import span_targets
+from shared import money, program
 from shared.models import Model, ModelRule
-from shared.program.compensation import Plan
+from shared.program.compensation import Brackets, Cap, Churn, Compensation, Exchange, Plan, Rate, Step, When
 from shared.program.document import Program
 from shared.program.policy import Activity, AtMost, Attribution, Considers, Excluded, Renewals, Sourced
 from shared.rules import Rule, Weight, percent
@@ -48,6 +52,7 @@ def written(field: FieldInfo, nothing: str) -> str:
         Fraction: str if get_args(Weight)[1] in field.metadata else percent,
         int: "{} days".format,
         frozenset: lambda names: ", ".join(sorted(names, reverse=True)) or "none",
+        tuple: lambda rules: ", ".join(map(str, rules)) or "none",
     }
     return "see below" if isinstance(value, Rule) else found.get(type(value), str)(value)
 
@@ -59,12 +64,16 @@ def written(field: FieldInfo, nothing: str) -> str:
         ("\n`attribution`:", Attribution, "none"), ("`attribution.considers`;", Considers, "all"),
         ("`attribution.at_most`:", AtMost, "none"), ("`attribution.excluded`:", Excluded, "none"),
         ("`attribution.sourced_when`:", Sourced, "none"), ("`attribution.renewals`:", Renewals, "none"),
-        ("Each of `compensation.plans`:", Plan, "none"),
+        ("\n`compensation`;", Compensation, "none"), ("Each of `compensation.plans`:", Plan, "none"),
+        ("Each of `rates`:", Rate, "none"), ("\nA `when`;", When, "none"), ("\n`brackets`:", Brackets, "none"),
+        ("Each of `steps`:", Step, "none"), ("Each of `caps`:", Cap, "none"), ("\n`churn`:", Churn, "none"),
+        ("\n`exchange`:", Exchange, "none"),
     ],
 )  # fmt: skip
 def test_the_guide_has_every_word_with_its_default(heading: str, rule: type[Rule], nothing: str) -> None:
     """A word that is added, renamed or given another default makes the guide's table wrong, and this fail."""
-    assert table(heading) == {name: written(field, nothing) for name, field in rule.model_fields.items()}
+    words = {field.alias or name: written(field, nothing) for name, field in rule.model_fields.items()}
+    assert table(heading) == words
 
 
 def test_the_guide_has_every_picture_and_every_choice() -> None:
@@ -100,6 +109,42 @@ def test_the_yaml_of_the_guide_is_valid_in_the_example_program(block: str) -> No
     example = document.read_yaml(EXAMPLE.read_bytes()).data
     told = document.read_yaml(block.encode()).data
     program.parse({**example, **{part: {**example[part], **words} for part, words in told.items()}})
+
+
+ROW = re.compile(r"^\| ([^|]+) \|([^|]*)\|([^|]*)\| ([\d,.]+) \|$", re.MULTILINE)
+
+
+def _bracket_examples() -> list[tuple[str, dict[str, tuple[str, str, str]]]]:
+    """Each plan with brackets, and the rows of the table that follows it: base, rate and amount by name."""
+    section = GUIDE.split("### Brackets, accelerators and quotas", 1)[1].split("\n### ", 1)[0]
+    blocks = re.split(r"^```yaml\n", section, flags=re.MULTILINE)[1:]
+    return [
+        (
+            block.split("```", 1)[0],
+            {name: (base.strip(), rate.strip(), pays) for name, base, rate, pays in ROW.findall(block)},
+        )
+        for block in blocks
+    ]
+
+
+@pytest.mark.parametrize(("written", "told"), _bracket_examples())
+def test_the_figures_of_brackets_are_computed(written: str, told: dict[str, tuple[str, str, str]]) -> None:
+    """What the guide says that a partner earns is what the engine says it does."""
+    example = document.read_yaml(EXAMPLE.read_bytes()).data
+    rules = program.parse({**example, "compensation": document.read_yaml(written.encode()).data["compensation"]})
+    [name] = rules.compensation.plans
+    base, plain = (_minor(told[row][part]) for row, part in (("together", 0), ("each deal by itself", 2)))
+    [found] = span_targets(
+        Scope(rules.program, name, "acme", "2026"), [Total("acme", rules.version, 9, base, 0, plain)],
+        {rules.version: rules}, [Standing(1, "gold", date(2026, 1, 1))], datetime(2027, 6, 1, tzinfo=UTC),
+    )  # fmt: skip
+    computed = {b.bracket: (int(b.base), percent(b.rate), int(b.amount)) for b in found.brackets}
+    assert {row: (_minor(b), rate, _minor(pays)) for row, (b, rate, pays) in list(told.items())[:-3]} == computed
+    assert (_minor(told["together"][2]), _minor(told["the true-up"][2])) == (found.earned_minor, found.payable_minor)
+
+
+def _minor(text: str) -> int:
+    return money.to_minor(text.replace(",", ""), "USD")
 
 
 def test_the_list_of_models_is_complete() -> None:

@@ -47,6 +47,7 @@ class Books:
         self.journals += made
         for journal in made:
             assert sum(leg.amount_minor for leg in journal.legs) == 0
+            assert journal.effective_on <= now.date()
             for leg in journal.legs:
                 self.sums[leg.account] += leg.amount_minor
         return made
@@ -123,6 +124,20 @@ def test_a_budget_and_deals_that_are_gone_are_told_as_such() -> None:
     books.settle(total(6_000_000))
     [gone] = books.settle(total(0, deals=0))
     assert (gone.kind, gone.reason["cause"]) == (Kind.REVERSAL, "no deals of 2026 are left")
+
+
+def test_nothing_is_dated_at_a_hold_that_has_not_ended() -> None:
+    """Deals mature inside the year: the cut follows them from pending to payable, on the day it is booked."""
+    books = Books()
+    capped = governing(caps=[{"amount": 1_000, "per": "year"}])
+    books.settle(total(0, plain=150_000, pending=150_000), programs=(capped,))
+    [matured] = books.settle(total(0, plain=150_000), programs=(capped,))
+    assert (matured.kind, str(matured.effective_on)) == (Kind.MATURITY, "2026-07-01")
+    assert matured.reason["cause"] == "the holds of deals of 2026 ended"
+    mixed = Books()
+    mixed.settle(total(1_000_000, plain=40_000))
+    [moved] = mixed.settle(total(1_000_000, plain=40_000, pending=-20_000))
+    assert (moved.kind, str(moved.effective_on)) == (Kind.ADJUSTMENT, "2026-07-01")
 
 
 def test_two_currencies_have_keys_of_their_own() -> None:
