@@ -36,7 +36,7 @@ def asking(version: int = 1, **more: Any) -> JSON:  # noqa: ANN401  a program's 
 
 async def test_terms_are_published_and_a_change_is_a_revision(attribution: Attribution) -> None:
     """Told with the credit, changed by the next version of the deal, each change by its name."""
-    rich = {"region": "EMEA", "product": "sensors", "margin": usd("400.00"), "first_year_value": usd("500.00")}
+    rich: JSON = {"region": "EMEA", "product": "sensors", "margin": usd("400.00"), "first_year_value": usd("500.00")}
     await attribution.tell(activated(), touch("t1"), won(**rich))
     await attribution.tell(won(version=2, **rich | {"margin": usd("350.00")}))
     assert await attribution.tell(won(version=3, **rich | {"margin": usd("350.0")})) == 0
@@ -71,7 +71,7 @@ async def test_an_older_version_of_a_deal_changes_no_term(attribution: Attributi
 @pytest.mark.parametrize("field", ["margin", "first_year_value"])
 async def test_a_base_in_another_currency_is_refused_by_name(attribution: Attribution, field: str) -> None:
     """The deal goes to the dead letters, and the others of its batch are stored."""
-    bad = won(**{field: {"amount": "1.00", "currency": "EUR"}})
+    bad = won() | {field: {"amount": "1.00", "currency": "EUR"}}
     refused = await attribution.store(activated(), message(bad), touch("t1", account=B), won("D-2", account=B))
     assert [one.reason for one in refused] == [f"{field}: must be in USD, the currency of the amount"]
     await attribution.settle()
@@ -158,7 +158,7 @@ PAYS: dict[str, JSON] = {
 @pytest.mark.parametrize("what", PAYS)
 async def test_what_the_vendor_earns_changes_no_byte_for_a_partner(attribution: Attribution, what: str) -> None:
     """Margins and first deals are the vendor's: a partner sees neither them nor that they changed."""
-    start = {"margin": usd("300.00"), "region": "EMEA"}
+    start: JSON = {"margin": usd("300.00"), "region": "EMEA"}
     await attribution.tell(activated(), touch("t1", "ada", days=90), touch("t2", "bob", days=3), won(**start))
     async with attribution.client("*", partner="ada") as client:
         before = await told(client)

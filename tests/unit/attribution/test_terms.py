@@ -161,7 +161,7 @@ def test_the_first_deals_day_is_of_the_calendar_that_governs_the_deal() -> None:
 
 def test_the_first_deals_day_stands_beside_what_its_partners_keep() -> None:
     """Both come from one first deal; asking when it was changes no share."""
-    keeps = {
+    keeps: dict[str, Any] = {
         "renewals": {"originating_partner_keeps": ["50%"]},
         "sourced_when": {"roles": ["influencer"], "before": "close"},
     }
