@@ -25,6 +25,8 @@ SCOPES: Final = {
     "touchpoints:write": "post touchpoints",
     "touchpoints:history": "say when a touchpoint was first reported elsewhere (imports of past years)",
     "deals:write": "post deals",
+    "receipts:write": "post what customers paid, got back, or that they left",
+    "exchange-rates:write": "post exchange rates",
     "partners:write": "create and change partners",
     "accounts:write": "state which names belong to one customer, and undo it",
     "programs:write": "activate program versions",

@@ -30,6 +30,7 @@ FETCH_ROWS: Final = 5_000
 _CANDIDATE: Final = """
 SELECT d.account_id, d.source, d.deal_id, d.stage, d.name, d.amount_minor, d.currency, d.closed_at, d.kind, d.region,
        d.product, d.created_at, nullif(d.milestones, '{}') AS milestones, d.removed, d.merged_into, d.keys, u.dated,
+       d.margin_minor, d.first_year_minor,
        ARRAY(SELECT k.key FROM attribution.account_key k WHERE k.account_id = d.account_id ORDER BY k.key) AS account,
        (SELECT array_agg(ARRAY[l.source, l.id]) FROM attribution.late_claim l
         WHERE l.deal_source = d.source AND l.deal_id = d.deal_id AND l.admitted) AS admitted,
@@ -226,6 +227,7 @@ def _candidate(row: asyncpg.Record) -> Candidate:
         created_at=row["created_at"], milestones=_milestones(row["milestones"]), removed=row["removed"],
         merged_into=row["merged_into"], account=account,
         admitted=frozenset(map(tuple, row["admitted"] or ())), keys=tuple(row["keys"]), dated=row["dated"],
+        margin_minor=row["margin_minor"], first_year_minor=row["first_year_minor"],
     )  # fmt: skip
     if row["revision"] is None:
         return Candidate(deal, None)

@@ -199,8 +199,8 @@ async def _snapshot(connection: asyncpg.Connection, deal: Deal, revision: int) -
 
 
 async def _origin(connection: asyncpg.Connection, account: int, given: Given) -> Origin | None:
-    """The account's first deal, where some program version lets its partners keep a part of later ones."""
-    if not given.rules.renew or given.touches is None:
+    """The account's first deal, where some program version asks for it."""
+    if not (given.rules.renew or given.rules.recurs) or given.touches is None:
         return None
     parts = [
         (replace(candidate, deal=deal), own)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
 import asyncpg
 
 from services.attribution.domain.parse import ProgramVersion
 
+_EVER: Final = date(1900, 1, 1)  # before any instant we accept
 _SAVE_PROGRAMS: Final = """
 INSERT INTO attribution.program_version (program, version, effective_from, document, received_at, fingerprint)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::date[], $4::jsonb[], $5::timestamptz[], $6::bytea[])
-ON CONFLICT DO NOTHING RETURNING effective_from
+ON CONFLICT DO NOTHING RETURNING program, version
+"""
+_RECURRED: Final = """
+SELECT EXISTS (
+    SELECT FROM attribution.program_version WHERE document @? '$.compensation.plans.*.recurring ? (@ <> null)')
 """
 _OTHER_PROGRAMS: Final = """
 SELECT n.program, n.version
@@ -33,8 +39,11 @@ async def save_programs(
     """Store program versions, mark every account they may govern, and return those another body holds."""
     rows = [(f.program, f.version, f.effective_from, f.document, f.received_at, f.fingerprint) for f in facts]
     columns = [list(column) for column in zip(*rows, strict=True)]
-    stored = await connection.fetch(_SAVE_PROGRAMS, *columns)
-    if stored:
-        await connection.execute(_MARK_GOVERNED, min(row["effective_from"] for row in stored), traceparent)
+    # Once any version asks for the account's first deal, the credit of every won deal tells it, whoever governs that.
+    asked = not any(f.recurs for f in facts) or await connection.fetchval(_RECURRED)
+    stored = {tuple(row) for row in await connection.fetch(_SAVE_PROGRAMS, *columns)}
+    since = [_EVER if f.recurs and not asked else f.effective_from for f in facts if (f.program, f.version) in stored]
+    if since:
+        await connection.execute(_MARK_GOVERNED, min(since), traceparent)
     others = {tuple(row) for row in await connection.fetch(_OTHER_PROGRAMS, columns[0], columns[1], columns[5])}
     return [f for f in facts if (f.program, f.version) in others]

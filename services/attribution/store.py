@@ -135,18 +135,21 @@ JOIN attribution.deal d ON d.source = n.source AND d.deal_id = n.id
 """
 _POINT_DEALS: Final = """
 INSERT INTO attribution.deal (source, deal_id, version, account_id, keyed, stage, name, amount_minor, currency,
-    closed_at, kind, region, product, created_at, milestones, removed, merged_into, name_key, keys)
+    closed_at, kind, region, product, created_at, milestones, removed, merged_into, name_key, margin_minor,
+    first_year_minor, keys)
 SELECT source, id, version, account, keyed, stage, name, amount, currency, closed, kind, region, product, created,
-    milestones, removed, merged, name_key, ARRAY(SELECT jsonb_array_elements_text(keys))
+    milestones, removed, merged, name_key, margin, first_year, ARRAY(SELECT jsonb_array_elements_text(keys))
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::boolean[], $6::text[], $7::text[], $8::bigint[],
     $9::text[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::timestamptz[], $15::jsonb[],
-    $16::boolean[], $17::text[], $18::text[], $19::jsonb[]) AS n (source, id, version, account, keyed, stage, name,
-    amount, currency, closed, kind, region, product, created, milestones, removed, merged, name_key, keys)
+    $16::boolean[], $17::text[], $18::text[], $19::bigint[], $20::bigint[], $21::jsonb[]) AS n (source, id, version,
+    account, keyed, stage, name, amount, currency, closed, kind, region, product, created, milestones, removed, merged,
+    name_key, margin, first_year, keys)
 ON CONFLICT (source, deal_id) DO UPDATE SET version = excluded.version, account_id = excluded.account_id,
     keyed = excluded.keyed, stage = excluded.stage, name = excluded.name, amount_minor = excluded.amount_minor,
     currency = excluded.currency, closed_at = excluded.closed_at, kind = excluded.kind, region = excluded.region,
     product = excluded.product, created_at = excluded.created_at, milestones = excluded.milestones,
-    removed = excluded.removed, merged_into = excluded.merged_into, name_key = excluded.name_key, keys = excluded.keys
+    removed = excluded.removed, merged_into = excluded.merged_into, name_key = excluded.name_key, keys = excluded.keys,
+    margin_minor = excluded.margin_minor, first_year_minor = excluded.first_year_minor
 """
 _MARK: Final = """
 INSERT INTO attribution.dirty (key, traceparent)
@@ -300,7 +303,7 @@ async def point_deals(connection: asyncpg.Connection, newest: Sequence[tuple[Dea
         (
             d.source, d.id, d.version, account, d.keyed, d.stage, d.name, d.amount_minor, d.currency, d.closed_at,
             d.kind, d.region, d.product, d.created_at, d.milestones, d.removed, d.merged_into, d.name_key,
-            as_json(d.keys),
+            d.margin_minor, d.first_year_minor, as_json(d.keys),
         )
         for d, account in newest
     ]  # fmt: skip

@@ -123,6 +123,8 @@ deal: Final = sa.Table(
     sa.Column("merged_into", sa.Text),
     sa.Column("keys", pg.ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("name_key", sa.Text),
+    sa.Column("margin_minor", sa.BigInteger),  # in the currency of the amount, as the next
+    sa.Column("first_year_minor", sa.BigInteger),
 )  # fmt: skip
 sa.Index("deal_name_key", deal.c.name_key, postgresql_where=deal.c.name_key.is_not(None))
 sa.Index("deal_account_stage", deal.c.account_id, deal.c.stage)

@@ -18,11 +18,20 @@ from fastapi.responses import JSONResponse
 
 from services.ingest import directory, openapi, requests
 from services.ingest.crm import standard_webhooks
-from services.ingest.domain import batch, deals, document, programs, touchpoints, withdrawals
+from services.ingest.domain import (
+    batch,
+    deals,
+    document,
+    exchange_rates,
+    programs,
+    receipts,
+    touchpoints,
+    withdrawals,
+)
 from services.ingest.doors import Doors, Ingest, vendor
 from shared import http, telemetry
 from shared.access import Caller
-from shared.events import deal, touchpoint
+from shared.events import deal, exchange, receipt, touchpoint
 
 
 def create_app(
@@ -32,8 +41,8 @@ def create_app(
     app = http.create_app(
         service="ingest",
         title="Tributary ingest",
-        description="Touchpoints, deals, partners, accounts and programs come in here. `202` means the log has them; "
-        "a repeat with the same id changes nothing.",
+        description="Touchpoints, deals, receipts, exchange rates, partners, accounts and programs come in here. "
+        "`202` means the log has them; a repeat with the same id changes nothing.",
         key_pool=key_pool,
         ready=ready,
         metrics=metrics,
@@ -88,6 +97,32 @@ async def post_deals(
     now = ingest.clock()
     items = batch.read(body, deals.SHAPE, partial(deals.objections, now=now), form)
     return await ingest.accept(deals.events(items, caller.source, now, telemetry.traceparent()))
+
+
+@router.post("/receipts", status_code=202, tags=["facts"], openapi_extra=openapi.RECEIPTS)
+async def post_receipts(
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(vendor("receipts:write"))]
+) -> JSONResponse:
+    """Tell what customers paid and got back, or that they left: one receipt or up to 1,000. None is ever changed.
+
+    `deal` is one of the key's own source. Tell what went back to a customer here, or by a lower amount of the deal,
+    never both.
+    """
+    form = requests.form(request.headers, receipt.RECORDED)
+    body = await request.body()
+    now = ingest.clock()
+    items = batch.read(body, receipts.SHAPE, partial(receipts.objections, now=now), form)
+    return await ingest.accept(receipts.events(items, caller.source, now, telemetry.traceparent()))
+
+
+@router.post("/exchange-rates", status_code=202, tags=["facts"], openapi_extra=openapi.EXCHANGE_RATES)
+async def post_exchange_rates(
+    request: Request, ingest: Doors, caller: Annotated[Caller, Depends(vendor("exchange-rates:write"))]
+) -> JSONResponse:
+    """Tell one exchange rate or up to 1,000. A program names the source whose rates count: that of the key."""
+    form = requests.form(request.headers, exchange.PUBLISHED)
+    items = batch.read(await request.body(), exchange_rates.SHAPE, exchange_rates.objections, form)
+    return await ingest.accept(exchange_rates.events(items, caller.source, ingest.clock(), telemetry.traceparent()))
 
 
 @router.post("/webhooks/{source}", status_code=202, tags=["facts"], openapi_extra=openapi.WEBHOOK)

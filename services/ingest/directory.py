@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Request
@@ -32,8 +33,8 @@ async def put_partner(
     caller: PartnersKey,
 ) -> JSONResponse:
     """State a partner's name and the tier it holds from a day on. Earlier tiers keep their time."""
-    rules = partners.Rules(_tiers(ingest))
-    items = batch.read(await json_body(request), partners.BODY, rules.tier_objections)
+    check = partial(partners.Rules(_tiers(ingest)).body_objections, partner=partner_id)
+    items = batch.read(await json_body(request), partners.BODY, check)
     if len(items) != 1:
         raise http.Problem(422, "Invalid request", "Send one partner here; POST /ingest/v1/partners takes several.")
     partner: partners.Partner = {**items[0], "id": partner_id}

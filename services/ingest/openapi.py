@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.ingest.domain import accounts, deals, partner_merges, partners, touchpoints, withdrawals
+from services.ingest.domain import (
+    accounts,
+    deals,
+    exchange_rates,
+    partner_merges,
+    partners,
+    receipts,
+    touchpoints,
+    withdrawals,
+)
 from services.ingest.domain.batch import MAX_ITEMS, Form, Shape
 
 _TOUCHPOINT: Final = {
@@ -28,8 +37,33 @@ _DEAL: Final = {
     "milestones": {"lead_created": "2026-01-05T09:00:00Z"},
     "region": "EMEA",
     "product": "calibration",
+    "margin": {"amount": "4000.00", "currency": "USD"},
+    "first_year_value": {"amount": "5000.00", "currency": "USD"},
 }
-_PARTNER: Final = {"name": "Alpine Consulting", "tier": "silver", "tier_since": "2026-01-01", "kind": "consultant"}
+_RECEIPT: Final = {
+    "id": "P-2001",
+    "deal": "D-1001",
+    "kind": "payment",
+    "amount": {"amount": "6250.00", "currency": "USD"},
+    "on": "2026-04-15",
+}
+_REFUND: Final = {
+    "id": "R-2001",
+    "deal": "D-1001",
+    "kind": "refund",
+    "amount": {"amount": "1250.00", "currency": "USD"},
+    "of": "P-2001",
+    "on": "2026-05-02",
+}
+_EXCHANGE_RATE: Final = {"base": "EUR", "quote": "USD", "on": "2026-03-20", "rate": "1.0842"}
+_PARTNER: Final = {
+    "name": "Alpine Consulting",
+    "tier": "silver",
+    "tier_since": "2026-01-01",
+    "kind": "consultant",
+    "recruiter": "summit-advisers",
+    "currency": "EUR",
+}
 _PARTNER_MERGE: Final = {
     "id": "alpine-takeover",
     "partner": "summit-advisers",
@@ -114,17 +148,17 @@ RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-def _one_or_many(shape: Shape[Any], example: object) -> dict[str, Any]:
+def _one_or_many(shape: Shape[Any], *given: object) -> dict[str, Any]:
     item = _inlined(shape.schema())
     return {
         "schema": {"oneOf": [item, {"type": "array", "items": item, "minItems": 1, "maxItems": MAX_ITEMS}]},
-        "examples": {"one": {"value": example}, "several": {"value": [example]}},
+        "examples": {"one": {"value": given[0]}, "several": {"value": list(given)}},
     }
 
 
-def _with_events(shape: Shape[Any], event_type: str, example: dict[str, Any]) -> dict[str, Any]:
+def _with_events(shape: Shape[Any], event_type: str, *given: dict[str, Any]) -> dict[str, Any]:
     event = {
-        "specversion": "1.0", "type": event_type, "source": "/crm/eu", "id": "b1e2", "data": example
+        "specversion": "1.0", "type": event_type, "source": "/crm/eu", "id": "b1e2", "data": given[0]
     }  # fmt: skip
     schema = {
         "type": "object",
@@ -132,7 +166,7 @@ def _with_events(shape: Shape[Any], event_type: str, example: dict[str, Any]) ->
         "properties": {"type": {"const": event_type}, "data": _inlined(shape.schema())},
     }
     content = {
-        Form.JSON.value: _one_or_many(shape, example),
+        Form.JSON.value: _one_or_many(shape, *given),
         Form.EVENT.value: {"schema": schema, "example": event},
         Form.EVENTS.value: {"schema": {"type": "array", "items": schema, "maxItems": MAX_ITEMS}, "example": [event]},
     }
@@ -160,6 +194,8 @@ def _inlined(schema: Any, definitions: dict[str, Any] | None = None) -> Any:  # 
 TOUCHPOINTS: Final = _with_events(touchpoints.SHAPE, "touchpoint.recorded", _TOUCHPOINT)
 WITHDRAWALS: Final = _with_events(withdrawals.SHAPE, "touchpoint.withdrawn", _WITHDRAWAL)
 DEALS: Final = _with_events(deals.SHAPE, "deal.observed", _DEAL)
+RECEIPTS: Final = _with_events(receipts.SHAPE, "receipt.recorded", _RECEIPT, _REFUND)
+EXCHANGE_RATES: Final = _with_events(exchange_rates.SHAPE, "rate.published", _EXCHANGE_RATE)
 WEBHOOK: Final = _body(
     {
         "application/json": {

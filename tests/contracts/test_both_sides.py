@@ -35,6 +35,8 @@ def test_attribution_reads_the_facts_it_stores() -> None:
     assert (touch.id_key, touch.domain_key) == ("crm:crm:A-77", "domain:acme.example")
     deal = parse.deal(golden("deal.observed")[0])
     assert (deal.source, deal.id, deal.amount_minor, deal.currency) == ("crm", "D-501", 123_450, "USD")
+    assert (deal.region, deal.product) == ("EMEA", "calibration")
+    assert (deal.margin_minor, deal.first_year_minor) == (40_000, 61_725)
     version = parse.program_version(golden("program.activated")[0])
     assert (version.program, version.version) == ("northwind-partners", 1)
 
@@ -43,8 +45,13 @@ def test_rewards_reads_credit_directory_and_program() -> None:
     """The credit's amounts add up, the partner's tier has its date, the program's document is valid."""
     credit = rewards.credit(golden("credit.decided")[0]).event
     assert [(share.partner, share.amount.minor) for share in credit.shares] == [("brightfield", 123_450)]
+    assert credit.margin is not None
+    assert credit.first_year_value is not None
+    assert (credit.margin.minor, credit.first_year_value.minor, credit.first_closed_on) == (40_000, 61_725, None)
+    assert (credit.region, credit.product) == ("EMEA", "calibration")
     partner = rewards.partner(golden("partner.upserted")[0]).event
     assert (partner.id, partner.tier, partner.tier_since.isoformat()) == ("brightfield", "silver", "2026-01-01")
+    assert (partner.recruiter, partner.currency) == ("summit", "EUR")
     assert rewards.activation(golden("program.activated")[0]).event.version == 1
 
 
@@ -63,7 +70,11 @@ def test_attribution_writes_the_golden_credit() -> None:
             123_450,
             "USD",
             instant(deal["closed_at"]),
+            region=deal["region"],
+            product=deal["product"],
             account=("crm:crm:A-77", "domain:acme.example"),
+            margin_minor=40_000,
+            first_year_minor=61_725,
         ),
         None,
     )

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared import program
-from shared.events import credit, deal, directory, ledger, review, touchpoint
+from shared.events import credit, deal, directory, exchange, ledger, receipt, review, touchpoint
 from shared.events import program as program_event
 from shared.events.base import Contract
 
@@ -19,6 +19,8 @@ CONTRACTS: dict[str, type[Contract]] = {
     touchpoint.RECORDED: touchpoint.TouchpointRecorded,
     touchpoint.WITHDRAWN: touchpoint.TouchpointWithdrawn,
     deal.OBSERVED: deal.DealObserved,
+    receipt.RECORDED: receipt.ReceiptRecorded,
+    exchange.PUBLISHED: exchange.RatePublished,
     directory.PARTNER_UPSERTED: directory.PartnerUpserted,
     directory.PARTNER_MERGED: directory.PartnerMerged,
     directory.ACCOUNT_LINKED: directory.AccountLinked,

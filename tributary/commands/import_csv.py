@@ -1,4 +1,4 @@
-"""`tributary import deals|touchpoints|partners FILE.csv`: a spreadsheet through the same doors as everything else.
+"""`tributary import deals|touchpoints|partners|... FILE.csv`: a spreadsheet through the same doors as everything else.
 
 Exit status: 0 when every row was accepted, 3 when some were refused (they are in FILE.refused.csv, with reasons),
 2 when the import could not begin or go on.
@@ -31,7 +31,8 @@ SHOWN_REASONS: Final = 5
 """Refused rows shown on the screen; all of them are in the file."""
 
 app = typer.Typer(
-    help="Load deals, touchpoints or partners from a CSV file. Running an import twice changes nothing.",
+    help="Load deals, receipts, touchpoints, partners or exchange rates from a CSV file. Running an import twice "
+    "changes nothing.",
     no_args_is_help=True,
 )
 
@@ -45,6 +46,7 @@ Map = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="The same value of a field for every row.")
 ]
+Currency = Annotated[str | None, typer.Option(help="Currency of all amounts, such as USD.")]
 DateFormat = Annotated[
     str | None, typer.Option(help="Form of dates and times, such as %m/%d/%Y; by default ISO 8601 (2026-03-31).")
 ]
@@ -75,7 +77,7 @@ def deals(
     stage: Annotated[
         list[str] | None, typer.Option(metavar="CRM=STAGE", help="A stage of the CRM means open, won or lost: Won=won.")
     ] = None,
-    currency: Annotated[str | None, typer.Option(help="Currency of all amounts, such as USD.")] = None,
+    currency: Currency = None,
     date_format: DateFormat = None,
     time_zone: TimeZone = "UTC",
     as_of: AsOf = None,
@@ -131,6 +133,45 @@ def partners(
     """Load partners. Needed: id, name, tier, tier_since."""
     options = Options(file, _pairs("--map", map_), _pairs("--set", set_), date_format, "UTC", as_of, dry_run)
     _run(Kind.PARTNERS, options, doors.Reach(url, key, data))
+
+
+@app.command()
+def receipts(
+    file: File,
+    map_: Map = None,
+    set_: Set = None,
+    currency: Currency = None,
+    date_format: DateFormat = None,
+    dry_run: DryRun = False,
+    url: doors.Url = None,
+    key: doors.Key = None,
+    data: where.DataFolder = runner.DATA,
+) -> None:
+    """Load what customers paid and got back, or that they left. Needed: id, deal, kind, on; but for churn also amount.
+
+    The key's source must be that of the deals.
+    """
+    constants = _pairs("--set", set_)
+    if currency:
+        constants["currency"] = currency
+    options = Options(file, _pairs("--map", map_), constants, date_format, "UTC", None, dry_run)
+    _run(Kind.RECEIPTS, options, doors.Reach(url, key, data))
+
+
+@app.command()
+def exchange_rates(
+    file: File,
+    map_: Map = None,
+    set_: Set = None,
+    date_format: DateFormat = None,
+    dry_run: DryRun = False,
+    url: doors.Url = None,
+    key: doors.Key = None,
+    data: where.DataFolder = runner.DATA,
+) -> None:
+    """Load exchange rates. Needed: base, quote, on, rate. Programs name the source whose rates count: the key's."""
+    options = Options(file, _pairs("--map", map_), _pairs("--set", set_), date_format, "UTC", None, dry_run)
+    _run(Kind.EXCHANGE_RATES, options, doors.Reach(url, key, data))
 
 
 @dataclass(frozen=True, slots=True)

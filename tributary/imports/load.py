@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.errors import Invalid
 from tributary.imports import rows
-from tributary.imports.mapping import JsonObject, Kind, Rules
+from tributary.imports.mapping import NATURAL_KEY, Rules
 from tributary.imports.rows import Bad
 from tributary.imports.sending import BATCH, Item
 
@@ -70,15 +70,13 @@ def _items(path: Path, header: Sequence[str], rules: Rules) -> Iterator[tuple[in
             yield result.line, Bad(result, "; ".join(map(str, error.faults)))
             continue
         equal_rows[content] += 1
-        earlier, same = first.setdefault(_natural_key(rules.kind, body), (result.line, _digest(body)))
+        names = NATURAL_KEY[rules.kind]
+        earlier, same = first.setdefault(tuple(body[name] for name in names), (result.line, _digest(body)))
         if same == _digest(body):
             yield result.line, Item(result, body)
         else:
-            yield result.line, Bad(result, f"id: is that of line {earlier}, which says something else")
-
-
-def _natural_key(kind: Kind, body: JsonObject) -> tuple[object, ...]:
-    return (body["id"],) if kind is Kind.TOUCHPOINTS else (body["id"], body["version"])
+            named = "id" if "id" in names else ", ".join(names)
+            yield result.line, Bad(result, f"{named}: is that of line {earlier}, which says something else")
 
 
 def _digest(content: object) -> bytes:

@@ -33,30 +33,46 @@ class Kind(StrEnum):
     DEALS = "deals"
     TOUCHPOINTS = "touchpoints"
     PARTNERS = "partners"
+    RECEIPTS = "receipts"
+    EXCHANGE_RATES = "exchange-rates"
 
 
 _ACCOUNT: Final = ("account.domain", "account.crm", "account.crm_id", "account.duns", "account.vat", "account.name")
 FIELDS: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.DEALS: (
         "id", "version", *_ACCOUNT, "name", "stage", "amount", "currency", "created_at", "closed_at", "kind",
-        "milestones.", "region", "product", "removed", "merged_into",
+        "milestones.", "region", "product", "margin", "first_year_value", "removed", "merged_into",
     ),
     Kind.TOUCHPOINTS: (
         "id", "partner", *_ACCOUNT, "activity", "occurred_at", "reported_at", "evidence", "details.",
     ),
-    Kind.PARTNERS: ("id", "name", "tier", "tier_since", "kind", "version"),
+    Kind.PARTNERS: ("id", "name", "tier", "tier_since", "kind", "recruiter", "currency", "version"),
+    Kind.RECEIPTS: ("id", "deal", "kind", "amount", "currency", "of", "on"),
+    Kind.EXCHANGE_RATES: ("base", "quote", "on", "rate"),
 }  # fmt: skip
 """The fields a column can be mapped to; one that ends in a dot takes any name after it."""
 REQUIRED: Final[Mapping[Kind, tuple[str, ...]]] = {
     Kind.DEALS: ("id", "stage"),
     Kind.TOUCHPOINTS: ("partner", "activity", "occurred_at"),
     Kind.PARTNERS: ("id", "name", "tier", "tier_since"),
+    Kind.RECEIPTS: ("id", "deal", "kind", "on"),
+    Kind.EXCHANGE_RATES: ("base", "quote", "on", "rate"),
 }
+NATURAL_KEY: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.DEALS: ("id", "version"),
+    Kind.TOUCHPOINTS: ("id",),
+    Kind.PARTNERS: ("id", "version"),
+    Kind.RECEIPTS: ("id",),
+    Kind.EXCHANGE_RATES: ("base", "quote", "on"),
+}
+"""What two rows must not have in common unless they say the same."""
 STAGES: Final = ("open", "won", "lost")
 FLAGS: Final[Mapping[str, bool]] = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 """How the exports of CRMs write a yes or no, in any case."""
 
 _INSTANTS: Final = ("created_at", "closed_at", "occurred_at", "reported_at")
+_DAYS: Final = ("tier_since", "on")
+_AMOUNTS: Final = ("amount", "margin", "first_year_value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +107,20 @@ class Rules:
                 faults.append(Fault(name, str(error)))
         if faults:
             raise Invalid(*faults)
-        if self.kind is not Kind.TOUCHPOINTS:
+        if "version" in FIELDS[self.kind]:
             item.setdefault("version", self.version)
-        elif "id" not in item:
+        elif self.kind is Kind.TOUCHPOINTS and "id" not in item:
             item["id"] = generated_id(row, occurrence)
         return item
 
     def _put(self, item: JsonObject, name: str, text: str, said: Mapping[str, str]) -> None:
         group, _, inner = name.partition(".")
-        if name == "currency":
-            return
-        if name == "amount":
+        if name == "currency" and "amount" in FIELDS[self.kind]:
+            return  # it stands with each amount
+        if name in _AMOUNTS:
             if "currency" not in said:
                 raise ValueError("has no currency; add --currency USD, or map a column to currency")
-            item["amount"] = {"amount": text, "currency": said["currency"]}
+            item[name] = {"amount": text, "currency": said["currency"]}
         elif inner:
             item.setdefault(group, {})[inner] = self._instant(name, text) if group == "milestones" else text
         else:
@@ -113,7 +129,7 @@ class Rules:
     def _convert(self, name: str, text: str) -> str | int | bool:
         if name in _INSTANTS:
             return self._instant(name, text)
-        if name == "tier_since":
+        if name in _DAYS:
             return self._moment(text)[0].date().isoformat()
         if name == "version":
             if not re.fullmatch(r"\d{1,19}", text, re.ASCII):

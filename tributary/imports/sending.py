@@ -18,7 +18,7 @@ from typing import Final
 
 import httpx
 
-from services.ingest.domain import batch, deals, partners, touchpoints
+from services.ingest.domain import batch, deals, exchange_rates, partners, receipts, touchpoints
 from shared.errors import Fault
 from tributary.imports.mapping import JsonObject, Kind
 from tributary.imports.rows import Bad, Row
@@ -119,6 +119,10 @@ def check(kind: Kind, items: Sequence[Item]) -> list[Bad]:
                 batch.read(body, deals.SHAPE, partial(deals.objections, now=now))
             case Kind.PARTNERS:
                 batch.read(body, partners.SHAPE, partners.Rules(None).objections)
+            case Kind.RECEIPTS:
+                batch.read(body, receipts.SHAPE, partial(receipts.objections, now=now))
+            case Kind.EXCHANGE_RATES:
+                batch.read(body, exchange_rates.SHAPE, exchange_rates.objections)
             case Kind.TOUCHPOINTS:
                 named = frozenset(item.body["activity"] for item in items)
                 batch.read(body, touchpoints.SHAPE, touchpoints.Rules(named, now, None, history=True).objections)

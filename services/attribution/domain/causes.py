@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from services.attribution.domain import words
+from services.attribution.domain import terms, words
 from services.attribution.domain.credit import Decision
 from services.attribution.domain.facts import Deal, FactKey, Standing, Touch
 from shared.events.credit import Status
@@ -31,6 +31,7 @@ def tell(
         return "won again"
     parts = [
         *_terms(before, after),
+        *(terms.changed(published, deal, after) if published is not None else ()),
         *_account(published, deal),
         *_touchpoints(before, published, deal, after, withdrawn),
     ]

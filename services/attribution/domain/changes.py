@@ -15,19 +15,19 @@ from typing import Any, Final
 
 import orjson
 
-from services.attribution.domain import causes, renewals, words
+from services.attribution.domain import causes, renewals, terms, words
 from services.attribution.domain.causes import Snapshot
 from services.attribution.domain.credit import Decision, Share, Unattributed, decide, fraction
 from services.attribution.domain.facts import Deal, FactKey, Standing, Touch
 from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Rules
 from services.attribution.domain.renewals import First, Origin
-from shared import money
 from shared.events import credit as contract
 from shared.events.credit import Influence, Status
 
 MAX_TOUCHPOINTS_PER_EVENT: Final = 2_000
-"""Touchpoints listed in one event over all shares, so that a deal of hundreds of partners stays below Kafka's 1 MB."""
+"""Touchpoints listed in one event over all shares, so that a deal of hundreds of partners stays below Kafka's 1 MB.
+Activities beyond the first of each share take their place, for those are never left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,12 @@ class Change:
 
 
 def origin_of(
-    deals: Iterable[tuple[Deal, Sequence[Touch]]], rules: Rules, directory: Directory = NOBODY
+    deals: Iterable[tuple[Deal, Sequence[Touch]]], rules: Rules, directory: Directory = NOBODY, *, keeps: bool = True
 ) -> Origin | None:
-    """Each company's first deal and who sourced it; `deals` are a unit's, each with the touchpoints it may count."""
+    """Each company's first deal and who sourced it; `deals` are a unit's, each with the touchpoints it may count.
+
+    Who sourced it is found out only where somebody may keep a part for that (`keeps`), when it was where a plan asks.
+    """
     of = {deal.key: (deal, touches) for deal, touches in deals}
     found = {}
     for account in {deal.account for deal, _ in of.values()}:
@@ -75,9 +78,10 @@ def origin_of(
         first = renewals.first_deal(deal for deal, _ in of.values() if renewals.belongs(deal, own))
         if first is not None:
             found[account] = first
-    decided = {first.key: _first(*of[first.key], rules, directory) for first in found.values()}
-    firsts = {account: known for account, first in found.items() if (known := decided[first.key]) is not None}
-    return Origin(firsts) if firsts else None
+    decided = {first.key: _first(*of[first.key], rules, directory) for first in found.values()} if keeps else {}
+    firsts = {account: known for account, first in found.items() if (known := decided.get(first.key)) is not None}
+    began = {account: first.closed_at for account, first in found.items() if first.closed_at} if rules.recurs else {}
+    return Origin(firsts, began) if firsts or began else None
 
 
 def _first(deal: Deal, touches: Sequence[Touch], rules: Rules, directory: Directory) -> First | None:
@@ -139,10 +143,13 @@ def digest(deal: Deal, decision: Decision) -> bytes:
         for share in decision.shares
     ]  # fmt: skip
     rest = [(part.reason, part.text, f"{part.weight // divisor:x}") for part in decision.rest]
-    content = (
+    content: tuple[object, ...] = (
         decision.reason, deal.kind, ruled, decision.governed_on, decision.amount_minor, decision.currency, shares, rest,
         decision.participants,
     )  # fmt: skip
+    later = {name: value for name, value in terms.terms(deal, decision).items() if value is not None}
+    if later:  # credit that says nothing of them keeps the digest it had before they were told
+        content += (later,)
     state.update(orjson.dumps(content))
     return state.digest()
 
@@ -154,8 +161,6 @@ def document(deal: Deal, decision: Decision, *, revision: int, cause: str, decid
     through the model.
     """
     policy, currency = decision.policy, decision.currency
-    limit = MAX_TOUCHPOINTS_PER_EVENT // len(decision.shares) if decision.shares else 0
-    limit = min(limit, contract.MAX_TOUCHPOINTS_PER_SHARE)
     return {
         "source": deal.source,
         "id": deal.id,
@@ -166,12 +171,13 @@ def document(deal: Deal, decision: Decision, *, revision: int, cause: str, decid
         "program": policy.program if policy else None,
         "program_version": policy.version if policy else None,
         "model": words.clipped(policy.model_label) if policy else None,
-        "amount": _money(decision.amount_minor, currency),
-        "unattributed": _money(decision.unattributed_minor, currency),
+        "amount": terms.amount(decision.amount_minor, currency),
+        "unattributed": terms.amount(decision.unattributed_minor, currency),
         "reason": words.clipped(decision.reason) if decision.reason else None,
-        "shares": [_share(share, currency, limit) for share in decision.shares],
+        "shares": _shares(decision),
         "deal_kind": deal.kind,
         "unattributed_parts": [_rest(part, currency) for part in decision.rest],
+        **terms.terms(deal, decision),
         "participants": [
             {"partner": partner, "influence": influence} for partner, influence in (decision.participants or {}).items()
         ],
@@ -181,15 +187,40 @@ def document(deal: Deal, decision: Decision, *, revision: int, cause: str, decid
     }
 
 
-def _share(share: Share, currency: str | None, limit: int) -> dict[str, Any]:
+def _shares(decision: Decision) -> list[dict[str, Any]]:
+    """Every share with the first of its touchpoints: fewer where there are very many shares or activities to tell."""
+    if not decision.shares:
+        return []
+    told = [(share, _activities(share)) for share in decision.shares]
+    others = sum(len(parts) - 1 for _, parts in told if parts)
+    limit = max(0, MAX_TOUCHPOINTS_PER_EVENT - others) // len(told)
+    limit = min(limit, contract.MAX_TOUCHPOINTS_PER_SHARE)
+    return [_share(share, parts, decision.currency, limit) for share, parts in told]
+
+
+def _activities(share: Share) -> list[tuple[str, int]]:
+    """The weight of each activity among all touchpoints of a share, by name."""
+    found: dict[str, int] = {}
+    for touch, weight in zip(share.touches, share.weights, strict=True):
+        activity = touch.activity
+        found[activity] = found[activity] + weight if activity in found else weight
+    return sorted(found.items())
+
+
+def _share(share: Share, activities: Sequence[tuple[str, int]], currency: str | None, limit: int) -> dict[str, Any]:
     listed = zip(share.touches[:limit], share.weights[:limit], strict=True)
     whole = fraction(share.weight, share.scale)
+
+    def part(weight: int) -> str:
+        return whole if weight == share.weight else fraction(weight, share.scale)
+
     return {
         "partner": share.partner,
         "share": whole,
-        "amount": _money(share.amount_minor, currency),
+        "amount": terms.amount(share.amount_minor, currency),
         "influence": share.influence,
         "originating": fraction(share.originating, share.scale) if share.originating else None,
+        "activities": [{"activity": name, "share": part(weight)} for name, weight in activities],
         "touchpoint_count": len(share.touches),
         "touchpoints": [
             {
@@ -197,7 +228,7 @@ def _share(share: Share, currency: str | None, limit: int) -> dict[str, Any]:
                 "id": touch.id,
                 "activity": touch.activity,
                 "occurred_at": touch.occurred_at,
-                "share": whole if weight == share.weight else fraction(weight, share.scale),
+                "share": part(weight),
             }
             for touch, weight in listed
         ],
@@ -209,11 +240,5 @@ def _rest(part: Unattributed, currency: str | None) -> dict[str, Any]:
         "reason": part.reason,
         "text": words.clipped(part.text),
         "share": fraction(part.weight, part.scale),
-        "amount": _money(part.amount_minor, currency),
+        "amount": terms.amount(part.amount_minor, currency),
     }
-
-
-def _money(minor: int | None, currency: str | None) -> dict[str, str] | None:
-    if minor is None or currency is None:
-        return None
-    return {"amount": money.to_decimal(minor, currency), "currency": currency}

@@ -84,10 +84,11 @@ def torn(candidates: Sequence[Candidate], touches: Sequence[Touch], graph: Graph
 
 
 def origin_of(parts: Sequence[tuple[Candidate, Sequence[Touch]]], rules: Rules, directory: Directory) -> Origin | None:
-    """Each company's first deal, where any program version lets its partners keep a part of later ones."""
-    if not rules.renew or len(parts) == 1:
+    """Each company's first deal, where any program version keeps a part of later ones for it, or asks when it was."""
+    keeps = rules.renew and len(parts) > 1
+    if not keeps and not rules.recurs:
         return None
-    return changes.origin_of(((candidate.deal, own) for candidate, own in parts), rules, directory)
+    return changes.origin_of(((candidate.deal, own) for candidate, own in parts), rules, directory, keeps=keeps)
 
 
 def _within(touches: Sequence[Touch], deal: Deal, rules: Rules) -> Sequence[Touch]:

@@ -19,7 +19,7 @@ from services.attribution.domain.division import Division, Rest, divide
 from services.attribution.domain.facts import Deal, Touch
 from services.attribution.domain.partners import NOBODY, Directory
 from services.attribution.domain.policy import Policy, Rules
-from services.attribution.domain.renewals import Origin
+from services.attribution.domain.renewals import First, Origin
 from shared import money
 from shared.events.base import MAX_ID
 from shared.events.credit import Influence, Status
@@ -75,6 +75,7 @@ class Decision:
     """The credit of a deal. Shares (sorted by partner) plus `rest` are `amount_minor`; their weights are the scale.
 
     `participants` is the class of every partner that took part; `below_minimum` names those whose share was too small.
+    `first_closed_on` is the day the account's first deal closed, where a plan asks for it.
     """
 
     status: Status
@@ -86,6 +87,7 @@ class Decision:
     shares: tuple[Share, ...] = ()
     rest: tuple[Unattributed, ...] = ()
     participants: Mapping[str, Influence] | None = None
+    first_closed_on: date | None = None
     below_minimum: frozenset[str] = frozenset()
 
     @property
@@ -120,13 +122,23 @@ def decide(
     if policy is None:
         reason = f"no program version was in force at the close on {deal.closed_at:%Y-%m-%d}"
         return _nothing(deal, None, Rest.NO_PROGRAM, reason)
+    decision = _governed(deal, policy, touches, directory, origin.of(deal) if origin is not None else None)
+    began = origin.began.get(deal.account) if origin is not None else None
+    return decision if began is None else replace(decision, first_closed_on=policy.day(began))
+
+
+def _governed(
+    deal: Deal, policy: Policy, touches: Iterable[Touch], directory: Directory, first: First | None
+) -> Decision:
+    """The credit of a won deal that a program governs; `first` is its account's first deal."""
+    if deal.closed_at is None:
+        raise ValueError(f"the won deal {deal.source}/{deal.id} lacks its close")
     if not deal.keyed:
         reason = "the deal names no account by CRM id, DUNS or VAT number, or a domain of its own"
         return _nothing(deal, policy, Rest.NO_ACCOUNT, reason)
     touches = counted_as(touches, directory, policy.day(deal.closed_at))
     taking_part, barred = taking_part_in(policy, deal, touches, directory)
     participants = influence.classes(policy, deal, touches, directory) if barred is None else {}
-    first = origin.of(deal) if origin is not None else None
     if barred is not None and eligibility.deal_reason(policy, deal, of_any_kind=True) is not None:
         first = None
     originators = renewals.originators(policy, deal, first, directory)

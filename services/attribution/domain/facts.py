@@ -34,7 +34,7 @@ class Touch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """The newest version of a deal.
+    """The newest version of a deal, its amount, margin and first-year value in minor units of one currency.
 
     `keyed` tells whether its account has a strong key; `account` are the keys whose touchpoints count, `keys` those it
     names itself; `dated` tells that what is its company depends on the date. `admitted` are touchpoints that a reviewer
@@ -60,6 +60,8 @@ class Deal:
     admitted: frozenset[FactKey] = frozenset()
     keys: tuple[str, ...] = ()
     dated: bool = False
+    margin_minor: int | None = None
+    first_year_minor: int | None = None
 
     @property
     def key(self) -> FactKey:

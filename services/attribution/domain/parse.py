@@ -21,7 +21,7 @@ from typing_extensions import TypedDict
 from services.attribution.domain import identity
 from shared import program
 from shared.errors import Fault, Invalid
-from shared.events.base import MAX_ID, MAX_TEXT, Contract
+from shared.events.base import MAX_ID, MAX_TEXT, Contract, Money
 from shared.events.deal import DealObserved, Stage
 from shared.events.program import ProgramActivated
 from shared.events.touchpoint import TouchpointRecorded
@@ -114,13 +114,18 @@ class DealVersion:
     milestones: str
     removed: bool
     merged_into: str | None
+    margin_minor: int | None
+    first_year_minor: int | None
     body: str
     fingerprint: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramVersion:
-    """A program version as it is stored; its document has been parsed once and is valid."""
+    """A program version as it is stored; its document has been parsed once and is valid.
+
+    `recurs` tells whether a plan of it asks when an account's first deal was.
+    """
 
     program: str
     version: int
@@ -128,6 +133,7 @@ class ProgramVersion:
     document: str
     received_at: datetime
     fingerprint: bytes
+    recurs: bool
 
 
 def touchpoint(value: bytes) -> TouchRow:
@@ -186,13 +192,14 @@ def _touchpoint_by_contract(value: bytes) -> TouchRow:
 def deal(value: bytes) -> DealVersion:
     """The row of a `deal.observed`; raises `Invalid` naming each field at fault."""
     fact = checked(DealObserved, value)
+    _refuse_other_currencies(fact)
     if fact.stage is Stage.WON and not fact.removed and fact.merged_into is None:
         missing = [name for name in ("amount", "closed_at") if getattr(fact, name) is None]
         if missing:
             raise Invalid(*(Fault(name, "a won deal must have it") for name in missing))
     strong = identity.strong_keys(fact.account)
     name = fact.account.name if fact.account else None
-    amount = (fact.amount.minor, fact.amount.currency) if fact.amount else (None, None)  # 5.0 and 5.00 are one body
+    amount = _exact(fact.amount)
     return DealVersion(
         source=fact.source,
         id=fact.id,
@@ -213,9 +220,33 @@ def deal(value: bytes) -> DealVersion:
         milestones=orjson.dumps(fact.milestones).decode(),
         removed=fact.removed,
         merged_into=fact.merged_into,
+        margin_minor=fact.margin.minor
+        if fact.margin and fact.amount
+        else None,  # without an amount no currency is kept
+        first_year_minor=fact.first_year_value.minor if fact.first_year_value and fact.amount else None,
         body=value.decode(),
         fingerprint=fingerprint(_deal_content(fact, amount)),
     )
+
+
+def _refuse_other_currencies(fact: DealObserved) -> None:
+    """Raise `Invalid` where a base of pay is in another currency than the amount."""
+    if fact.amount is None:
+        return
+    of = fact.amount.currency
+    bases = {"margin": fact.margin, "first_year_value": fact.first_year_value}
+    faults = [
+        Fault(name, f"must be in {of}, the currency of the amount")
+        for name, base in bases.items()
+        if base is not None and base.currency != of
+    ]
+    if faults:
+        raise Invalid(*faults)
+
+
+def _exact(amount: Money | None) -> tuple[int | None, str | None]:
+    """Minor units and currency: 5.0 and 5.00 are one body."""
+    return (amount.minor, amount.currency) if amount else (None, None)
 
 
 def _deal_content(fact: DealObserved, amount: tuple[int | None, str | None]) -> tuple[object, ...]:
@@ -227,6 +258,8 @@ def _deal_content(fact: DealObserved, amount: tuple[int | None, str | None]) -> 
     )  # fmt: skip
     numbers = fact.account.model_dump(include=later, exclude_none=True) if fact.account else {}
     added = (fact.region, fact.product, fact.removed or None, fact.merged_into, numbers or None)
+    if fact.margin is not None or fact.first_year_value is not None:
+        return (*content, *added, _exact(fact.margin), _exact(fact.first_year_value))
     return content if not any(added) else (*content, *added)
 
 
@@ -239,7 +272,7 @@ def program_version(value: bytes) -> ProgramVersion:
     document = orjson.dumps(fact.document, option=orjson.OPT_SORT_KEYS)
     return ProgramVersion(
         fact.program, fact.version, parsed.effective_from, document.decode(), fact.received_at,
-        fingerprint(document.decode()),
+        fingerprint(document.decode()), parsed.compensation.recurs,
     )  # fmt: skip
 
 

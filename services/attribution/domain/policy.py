@@ -99,6 +99,8 @@ class Rules:
         self._policies = {(p.program, p.version): compile_policy(p) for p in self._programs}
         self.renew = any(policy.rules.renewals is not None for policy in self._policies.values())
         """Whether any version lets partners keep a part of later deals."""
+        self.recurs = any(p.compensation.recurs for p in self._programs)
+        """Whether any version has a plan that asks when an account's first deal was."""
 
     def governing(self, closed_at: datetime) -> Policy | None:
         """The policy that governs a deal closed at this instant, or None when none was in force."""

@@ -7,8 +7,8 @@ the policy names leaves them a part that decays with the years, divided like the
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from fractions import Fraction
 
 from services.attribution.domain.facts import Deal
@@ -28,9 +28,14 @@ class First:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """The first deal of each company (by its account keys) that a unit of linked accounts consists of."""
+    """The first deal of each company (by its account keys) that a unit of linked accounts consists of.
+
+    `firsts` are those that a program governed, with who sourced them. `began` is when each closed, governed or not, and
+    is filled only where a plan asks for it.
+    """
 
     firsts: Mapping[tuple[str, ...], First]
+    began: Mapping[tuple[str, ...], datetime] = field(default_factory=dict)
 
     def of(self, deal: Deal) -> First | None:
         """The first deal of a deal's own company, as it was on the day that governs the deal."""

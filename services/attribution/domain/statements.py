@@ -90,6 +90,7 @@ _ACCOUNTS: Final[dict[str, tuple[About, type[directory.Statement]]]] = {
     directory.ACCOUNT_SEPARATED: (About.SEPARATED, directory.AccountSeparated),
 }
 ACCOUNT_TYPES: Final = frozenset(_ACCOUNTS)
+_LATER: Final = {"recruiter", "currency"}
 
 
 def about_accounts(kind: str, value: bytes) -> AccountStatement:
@@ -123,7 +124,10 @@ def _named(event: directory.Statement) -> tuple[tuple[str, ...], tuple[str, ...]
 def partner_entry(value: bytes) -> PartnerEntry:
     """The row of a `partner.upserted`."""
     event = checked(directory.PartnerUpserted, value)
-    return PartnerEntry(event.id, event.version, event.kind, event.tier_since, fingerprint(_without_time(event)))
+    content = event.model_dump(mode="json", exclude={"received_at", *_LATER})
+    later = event.model_dump(mode="json", include=_LATER, exclude_none=True)
+    # Entries without the later fields keep the fingerprint they had before there were such fields.
+    return PartnerEntry(event.id, event.version, event.kind, event.tier_since, fingerprint(content | later))
 
 
 def partner_merge(value: bytes) -> PartnerMerge:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal, NotRequired
+from typing import Annotated, Any, Final, Literal, NotRequired
 
 import orjson
 from pydantic import Field, with_config
@@ -16,6 +16,7 @@ from services.ingest.domain.fields import (
     NAMED_BY,
     STRICT,
     Account,
+    BaseAmount,
     ExactAmount,
     Flag,
     Id,
@@ -36,6 +37,9 @@ _MILESTONES: Final = (
     "Instants by name, at most 24 hours ahead. Names are free; `lead_created` and `opportunity_created` are known to "
     "programs (the latter is `created_at` unless named here)."
 )
+_BASES: Final = ("margin", "first_year_value")
+_MARGIN: Final = "What the vendor earns by it, for plans that pay by it; in the currency of `amount`."
+_FIRST_YEAR_VALUE: Final = "What its first year is worth, for plans that pay by it; in the currency of `amount`."
 _REMOVED: Final = "The CRM has removed it: it earns nothing from now on, and needs no amount and no close."
 _MERGED_INTO: Final = "The id of the deal that took this one's place in the CRM: this one earns nothing from now on."
 
@@ -62,6 +66,8 @@ class Deal(TypedDict):
     kind: NotRequired[Literal["new", "renewal", "expansion"] | None]
     region: NotRequired[Annotated[Id | None, Field(description="Where it is sold, as the program names regions.")]]
     product: NotRequired[Annotated[Id | None, Field(description="What is sold, as the program names products.")]]
+    margin: NotRequired[Annotated[BaseAmount | None, Field(description=_MARGIN)]]
+    first_year_value: NotRequired[Annotated[BaseAmount | None, Field(description=_FIRST_YEAR_VALUE)]]
     removed: NotRequired[Annotated[Flag | None, Field(description=_REMOVED)]]
     merged_into: NotRequired[Annotated[Id | None, Field(description=_MERGED_INTO)]]
 
@@ -91,7 +97,20 @@ def objections(numbered: Numbered[Deal], now: datetime) -> Iterator[Objection]:
         for name, instant in (item.get("milestones") or {}).items():
             if instant > latest:
                 yield Objection(index, f"milestones.{name[:SHOWN_STEP]}", "lies more than 24 hours in the future")
+        yield from _objections_to_bases(index, item)
     yield from repeated(numbered, lambda item: (item["id"], item["version"]), "version")
+
+
+def _objections_to_bases(index: int, item: Deal) -> Iterator[Objection]:
+    """Bases of pay in another currency than the amount, to which no plan could apply its rate."""
+    amount = item.get("amount")
+    if amount is None:
+        return
+    given: Mapping[str, Any] = item
+    for name in _BASES:
+        base = given.get(name)
+        if base is not None and base["currency"] != amount["currency"]:
+            yield Objection(index, name, f"must be in {amount['currency']}, the currency of the amount")
 
 
 def events(items: Sequence[Deal], source: str, now: datetime, traceparent: str | None) -> list[Event]:

@@ -86,6 +86,12 @@ def _vat(value: str) -> str:
     return number
 
 
+def _currency(value: str) -> str:
+    if value not in money.DECIMALS:
+        raise ValueError(f"{value!r} is no currency Tributary knows; use an ISO 4217 code such as USD")
+    return value
+
+
 Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID, strip_whitespace=True, pattern=_NO_NUL)]
 Name = Id
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=_NO_NUL)]
@@ -97,6 +103,7 @@ Instant = Annotated[
 ]
 Day = Annotated[date, PlainValidator(_day), WithJsonSchema({"type": "string", "format": "date"}, mode="validation")]
 Version = Annotated[int, Field(strict=True, ge=0, le=MAX_VERSION)]
+Currency = Annotated[str, StringConstraints(max_length=MAX_WORD), AfterValidator(_currency)]
 Domain = Annotated[
     str,
     StringConstraints(min_length=1, max_length=normalise.MAX_ADDRESS, strip_whitespace=True),
@@ -141,13 +148,29 @@ class Amount(TypedDict):
 
 
 def _exact(value: Amount) -> Amount:
+    return _of_at_least(0, value, "must not be negative; a refund lowers the deal's amount")
+
+
+def _base(value: Amount) -> Amount:
+    return _of_at_least(0, value, "must not be negative, as the deal's amount must not")
+
+
+def _positive(value: Amount) -> Amount:
+    return _of_at_least(1, value, "must be above zero; what went back is a refund or a chargeback")
+
+
+def _of_at_least(least: int, value: Amount, otherwise: str) -> Amount:
+    """An amount of at least so many minor units, with the currency's full decimals."""
     minor = money.to_minor(value["amount"], value["currency"])
-    if minor < 0:
-        raise ValueError("must not be negative; a refund lowers the deal's amount")
+    if minor < least:
+        raise ValueError(otherwise)
     return {"amount": money.to_decimal(minor, value["currency"]), "currency": value["currency"]}
 
 
 ExactAmount = Annotated[Amount, AfterValidator(_exact)]
+BaseAmount = Annotated[Amount, AfterValidator(_base)]
+"""What pay may be a percentage of, beside the deal's amount."""
+PositiveAmount = Annotated[Amount, AfterValidator(_positive)]
 
 Type = TypeVar("Type", bound=str)
 Data = TypeVar("Data")

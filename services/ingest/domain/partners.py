@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from services.ingest.domain import statements
 from services.ingest.domain.batch import Numbered, Objection, Shape, repeated, unknown
-from services.ingest.domain.fields import STRICT, Day, Id, Name, Version, present
+from services.ingest.domain.fields import STRICT, Currency, Day, Id, Name, Version, present
 from shared import keys
 from shared.events import directory
 from shared.events.envelope import Event
@@ -27,6 +27,12 @@ class PartnerBody(TypedDict):
     tier: Annotated[Id, Field(description="One of the program's tiers.")]
     tier_since: Annotated[Day, Field(description="The day the tier counts from; earlier deals keep the tier before.")]
     kind: NotRequired[Annotated[Id | None, Field(description="Such as reseller, consultant, distributor.")]]
+    recruiter: NotRequired[
+        Annotated[Id | None, Field(description="The partner that brought this one; plans may pay it beside this one.")]
+    ]
+    currency: NotRequired[
+        Annotated[Currency | None, Field(description="What it is paid in where the program pays each in its own.")]
+    ]
     version: NotRequired[
         Annotated[Version | None, Field(description="Grows with every change; by default now, in microseconds.")]
     ]
@@ -49,18 +55,22 @@ class Rules:
 
     tiers: frozenset[str] | None
 
-    def tier_objections(self, numbered: Numbered[PartnerBody]) -> Iterator[Objection]:
-        """Tiers the program does not have."""
-        if self.tiers is None:
-            return
+    def body_objections(self, numbered: Numbered[PartnerBody], partner: str) -> Iterator[Objection]:
+        """Everything wrong with what is said of the partner whose id is in the address."""
         for index, item in numbered:
-            if item["tier"] not in self.tiers:
-                yield Objection(index, "tier", unknown("tier", item["tier"], self.tiers))
+            yield from self._of_one(index, item, partner)
 
     def objections(self, numbered: Numbered[Partner]) -> Iterator[Objection]:
         """Everything wrong with partners of the right form."""
-        yield from self.tier_objections(numbered)
+        for index, item in numbered:
+            yield from self._of_one(index, item, item["id"])
         yield from repeated(numbered, lambda item: (item["id"], item.get("version")), "id")
+
+    def _of_one(self, index: int, item: PartnerBody, partner: str) -> Iterator[Objection]:
+        if self.tiers is not None and item["tier"] not in self.tiers:
+            yield Objection(index, "tier", unknown("tier", item["tier"], self.tiers))
+        if item.get("recruiter") == partner:
+            yield Objection(index, "recruiter", "is the partner itself; name the partner that brought it, or none")
 
 
 def events(items: Sequence[Partner], source: str, now: datetime, traceparent: str | None) -> list[Event]:

@@ -17,7 +17,7 @@ from services.ingest.catalogue import Catalogue
 from services.ingest.crm import standard_webhooks
 from shared import access, migrate, topics
 from shared.database import Database
-from shared.events import deal, directory, program, touchpoint
+from shared.events import deal, directory, exchange, program, receipt, touchpoint
 from shared.kafka import Producer
 from shared.telemetry import Metrics
 from tests.conftest import NewDatabase
@@ -45,7 +45,9 @@ class Log:
     async def listening(cls, bootstrap: str) -> AsyncIterator["Log"]:
         client = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
         await client.start()
-        names = (touchpoint.TOPIC, deal.TOPIC, directory.TOPIC, program.TOPIC)
+        names = (
+            touchpoint.TOPIC, deal.TOPIC, directory.TOPIC, program.TOPIC, receipt.TOPIC, exchange.TOPIC,
+        )  # fmt: skip
         places = [TopicPartition(name, n) for name in names for n in range(topics.PARTITIONS[name])]
         client.assign(places)
         for place, end in (await client.end_offsets(places)).items():

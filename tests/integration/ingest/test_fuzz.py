@@ -9,6 +9,7 @@ from shared import http
 from shared.program import parse
 from tests.integration.ingest.conftest import PROGRAM, Door
 from tests.integration.ingest.test_api import DEAL, PARTNER, TOUCH, signed
+from tests.integration.ingest.test_receipts import RATE, RECEIPT
 from tests.integration.ingest.test_statements import ACCOUNT, MERGE, PARTNER_MERGE, SEPARATION, WITHDRAWAL
 
 JSON = st.recursive(
@@ -20,6 +21,7 @@ VALID = {
     "touchpoints": TOUCH, "deals": DEAL, "partners": {"id": "p", **PARTNER}, "partners/p": PARTNER, "programs": PROGRAM,
     "webhooks/hooked": {"type": "deal.observed", "data": DEAL}, "touchpoints/withdrawals": WITHDRAWAL,
     "accounts": ACCOUNT, "accounts/merges": MERGE, "accounts/separations": SEPARATION, "partners/merges": PARTNER_MERGE,
+    "receipts": RECEIPT, "exchange-rates": RATE,
 }  # fmt: skip
 TYPES = [
     "application/json", "application/cloudevents+json", "application/cloudevents-batch+json", "application/yaml",
@@ -33,7 +35,9 @@ def requests(draw: st.DrawFn) -> tuple[str, str, bytes]:
     path = draw(st.sampled_from(sorted(VALID)))
     wrong = draw(
         st.dictionaries(
-            st.sampled_from([*VALID[path], "data", "kind", "undone", "duns", "vat", "milestones"]), JSON, max_size=3
+            st.sampled_from([*VALID[path], "data", "kind", "undone", "duns", "vat", "milestones", "margin", "of"]),
+            JSON,
+            max_size=3,
         )
     )
     damaged = {**VALID[path], **wrong}

@@ -15,7 +15,8 @@ from services.attribution.domain.credit import Decision, decide
 from services.attribution.domain.division import Rest
 from services.attribution.domain.eligibility import Reason
 from services.attribution.domain.facts import FactKey, Touch
-from shared.events.credit import Influence, Status
+from shared.events.credit import CreditDecided, Influence, Status
+from tests.unit.attribution.support import CLOSE
 from tests.unit.attribution.worlds import PAYING, World, worlds
 
 SOME = settings(max_examples=15, deadline=None)
@@ -52,6 +53,23 @@ def test_every_part_of_a_deal_is_somebodys_or_says_why_not(kind: str, data: st.D
     if found.status is Status.UNATTRIBUTED:
         assert found.reason
     assert (found.status is Status.CREDITED) == bool(found.shares) == (found.reason is None)
+
+
+@every_model
+@SOME
+@given(data=st.data())
+def test_activities_and_what_is_kept_make_up_each_share(kind: str, data: st.DataObject) -> None:
+    """As published, exactly, from all of its touchpoints and sorted by name."""
+    world = data.draw(worlds(kind))
+    found = decided(world)
+    event = CreditDecided.model_validate(changes.document(world.deal, found, revision=1, cause="won", decided_at=CLOSE))
+    for share, told in zip(found.shares, event.shares, strict=True):
+        parts = {one.activity: Fraction(one.share) for one in told.activities}
+        assert sum(parts.values()) + Fraction(told.originating or 0) == Fraction(told.share)
+        assert list(parts) == sorted({touch.activity for touch in share.touches})
+        for activity, part in parts.items():
+            own = zip(share.touches, share.weights, strict=True)
+            assert part == Fraction(sum(weight for touch, weight in own if touch.activity == activity), share.scale)
 
 
 @every_model

@@ -1,6 +1,7 @@
 """Messages to rows: the short way and the contract agree, and what is wrong names its field."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from services.attribution.domain import parse
 from shared.errors import Invalid
 
+GOLDEN = Path(__file__).parents[2] / "contracts" / "golden"
 TOUCHPOINT: dict[str, Any] = {
     "source": "portal", "id": "t1", "partner": "ada", "activity": "demo",
     "account": {"domain": "acme.example", "crm_id": "A-1", "name": "Acme"},
@@ -100,6 +102,55 @@ def test_a_deal_is_read_exactly() -> None:
     assert other.fingerprint != row.fingerprint
     bare = parse.deal(json.dumps(DEAL | {"account": {"name": "Acme"}}).encode())
     assert (bare.keys, bare.keyed) == (('deal:["crm","D-1"]',), False)
+
+
+def test_bases_of_pay_are_read_in_the_currency_of_the_amount() -> None:
+    """In minor units, part of what a repeat must equal; in another currency the deal is refused by field."""
+    row = parse.deal(json.dumps(DEAL).encode())
+    assert (row.margin_minor, row.first_year_minor) == (None, None)
+    usd = {"amount": "2.50", "currency": "USD"}
+    rich = parse.deal(
+        json.dumps(DEAL | {"margin": usd, "first_year_value": {"amount": "0", "currency": "USD"}}).encode()
+    )
+    assert (rich.margin_minor, rich.first_year_minor) == (250, 0)
+    again = DEAL | {"margin": usd | {"amount": "2.5"}, "first_year_value": {"amount": "0.0", "currency": "USD"}}
+    assert parse.deal(json.dumps(again).encode()).fingerprint == rich.fingerprint
+    swapped = DEAL | {"margin": again["first_year_value"], "first_year_value": again["margin"]}
+    others = [DEAL | {"margin": usd}, DEAL | {"first_year_value": usd}, swapped, DEAL]
+    prints = {parse.deal(json.dumps(other).encode()).fingerprint for other in others}
+    assert len(prints | {rich.fingerprint}) == 5
+    euros = {"amount": "2.50", "currency": "EUR"}
+    with pytest.raises(Invalid) as caught:
+        parse.deal(json.dumps(DEAL | {"margin": euros, "first_year_value": euros}).encode())
+    assert [fault.field for fault in caught.value.faults] == ["margin", "first_year_value"]
+    bare = {name: DEAL[name] for name in DEAL if name not in {"amount", "closed_at"}} | {"stage": "open"}
+    assert parse.deal(json.dumps(bare | {"margin": euros}).encode()).margin_minor is None
+
+
+def test_facts_of_earlier_releases_keep_their_fingerprints() -> None:
+    """A repeat of what was stored before there were these fields is still a repeat, and no conflict."""
+    assert parse.deal(json.dumps(DEAL).encode()).fingerprint.hex() == "eba2106e3a0abbfa11f571c997427506"
+    somewhere = parse.deal(json.dumps(DEAL | {"region": "EMEA"}).encode())
+    assert somewhere.fingerprint.hex() == "581f08f2a918c7646d4052cef49f782a"
+
+
+def test_a_program_tells_whether_it_asks_for_first_deals() -> None:
+    """Only a plan with `recurring` does."""
+    document = golden_document()
+    assert not parse.program_version(activation(document)).recurs
+    document["compensation"]["plans"]["influence"]["recurring"] = "24 months"
+    assert parse.program_version(activation(document)).recurs
+
+
+def golden_document() -> dict[str, Any]:
+    body: dict[str, Any] = json.loads((GOLDEN / "program.activated.json").read_text())
+    document: dict[str, Any] = body["document"]
+    return document
+
+
+def activation(document: dict[str, Any]) -> bytes:
+    said = {"program": document["program"], "version": 1, "document": document, "received_at": "2026-01-01T00:00:00Z"}
+    return json.dumps(said).encode()
 
 
 def test_a_won_deal_must_have_amount_and_close() -> None:

@@ -53,6 +53,23 @@ def test_what_no_list_ever_showed_is_refused_by_name(kind: Kind, item: tuple[str
     assert statements.decision(json.dumps(good).encode()).item == ITEMS[kind]
 
 
+PARTNER = {
+    "id": "p", "version": 1, "name": "P", "tier": "silver", "tier_since": "2026-01-01",
+    "received_at": "2026-01-01T00:00:00Z",
+}  # fmt: skip
+
+
+def test_a_partner_of_an_earlier_release_keeps_its_fingerprint() -> None:
+    """A repeat of it is no conflict; who recruited it, and what it is paid in, are part of what one must equal."""
+
+    def printed(**more: str | None) -> bytes:
+        return statements.partner_entry(json.dumps(PARTNER | more).encode()).fingerprint
+
+    assert printed().hex() == "764fc27d23cda5795b0d37cd7779afd4"
+    assert printed(recruiter=None, currency=None) == printed()
+    assert len({printed(), printed(recruiter="q"), printed(currency="EUR"), printed(kind="q")}) == 4
+
+
 def test_names_are_kept_as_they_were_first_given() -> None:
     """Two spellings of one name are one, and what has no letter is none."""
     assert statements.spelled(("ACME, Inc.", "Acme", "!!", "Apex")) == {"acme": "ACME, Inc.", "apex": "Apex"}

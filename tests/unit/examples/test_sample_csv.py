@@ -3,18 +3,24 @@
 import csv
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from examples import northwind, sample_csv
-from services.ingest.domain import batch, deals, document, partners, touchpoints
+from services.ingest.domain import batch, deals, document, exchange_rates, partners, receipts, touchpoints
 from tributary.imports import mapping, rows
 
 DOORS: dict[mapping.Kind, Callable[[bytes], int]] = {
     mapping.Kind.DEALS: lambda body: len(batch.read(body, deals.SHAPE, lambda _: iter(()))),
     mapping.Kind.TOUCHPOINTS: lambda body: len(batch.read(body, touchpoints.SHAPE, lambda _: iter(()))),
     mapping.Kind.PARTNERS: lambda body: len(batch.read(body, partners.SHAPE, lambda _: iter(()))),
+    mapping.Kind.RECEIPTS: lambda body: len(
+        batch.read(body, receipts.SHAPE, partial(receipts.objections, now=datetime(2026, 6, 30, tzinfo=UTC)))
+    ),
+    mapping.Kind.EXCHANGE_RATES: lambda body: len(batch.read(body, exchange_rates.SHAPE, exchange_rates.objections)),
 }
 
 
@@ -25,10 +31,13 @@ def test_the_files_are_current() -> None:
 
 
 def test_every_touchpoint_belongs_to_a_customer_and_partner_of_the_other_files() -> None:
-    """The three files tell one story: nothing in them refers to something that is not there."""
+    """The files tell one story: nothing in them refers to something that is not there."""
     partners, deals, touchpoints = map(table, ("partners", "deals", "touchpoints"))
     assert {touch["partner"] for touch in touchpoints} <= {partner["id"] for partner in partners}
     assert {touch["account_name"] for touch in touchpoints} <= {deal["account_name"] for deal in deals}
+    receipts = table("receipts")
+    assert {receipt["deal"] for receipt in receipts} <= {deal["id"] for deal in deals if deal["stage"] == "won"}
+    assert {receipt["of"] for receipt in receipts} - {""} <= {receipt["id"] for receipt in receipts}
 
 
 def table(name: str) -> list[dict[str, str]]:

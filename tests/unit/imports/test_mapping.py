@@ -113,3 +113,39 @@ def test_a_partner_has_a_day_not_an_instant() -> None:
     """`tier_since` stays a date in any form."""
     cells = {"id": "p", "name": "P", "tier": "silver", "tier_since": "1.2.2026"}
     assert item(Kind.PARTNERS, cells, date_format="%d.%m.%Y") == cells | {"tier_since": "2026-02-01", "version": 7}
+
+
+def test_amounts_beside_the_amount_are_in_its_currency() -> None:
+    """Margin and first-year value share its column of currencies, and name the remedy where there is none."""
+    cells = DEAL | {"amount": "10", "margin": "4", "First Year Value": "5", "currency": "EUR"}
+    found = item(Kind.DEALS, cells)
+    assert "currency" not in found
+    assert (found["margin"], found["first_year_value"]) == (
+        {"amount": "4", "currency": "EUR"}, {"amount": "5", "currency": "EUR"},
+    )  # fmt: skip
+    with pytest.raises(Invalid) as caught:
+        item(Kind.DEALS, DEAL | {"margin": "4"})
+    assert [(fault.field, "--currency" in fault.message) for fault in caught.value.faults] == [("margin", True)]
+
+
+def test_a_partner_has_a_currency_of_its_own() -> None:
+    """What it is paid in is a field, not part of an amount."""
+    cells = {"id": "p", "name": "P", "tier": "silver", "tier_since": "2026-02-01", "recruiter": "q", "currency": "EUR"}
+    assert item(Kind.PARTNERS, cells) == cells | {"version": 7}
+
+
+def test_receipts_and_exchange_rates_are_read_as_they_stand() -> None:
+    """Days in any form, no version, and no amount where the cell is empty."""
+    paid = {"id": "P-1", "deal": "D-1", "kind": "payment", "amount": "10.00", "of": "", "on": "5.3.2026"}
+    in_form: dict[str, Any] = {"date_format": "%d.%m.%Y"}
+    assert item(Kind.RECEIPTS, paid, constants={"currency": "USD"}, **in_form) == {
+        "id": "P-1", "deal": "D-1", "kind": "payment", "amount": {"amount": "10.00", "currency": "USD"},
+        "on": "2026-03-05",
+    }  # fmt: skip
+    left = {"id": "C-1", "deal": "D-1", "kind": "churn", "amount": "", "on": "2026-03-05"}
+    assert item(Kind.RECEIPTS, left) == {name: text for name, text in left.items() if text}
+    rate = {"base": "EUR", "quote": "USD", "on": "5.3.2026", "rate": "1.0842"}
+    assert item(Kind.EXCHANGE_RATES, rate, **in_form) == rate | {"on": "2026-03-05"}
+    with pytest.raises(Invalid) as caught:
+        item(Kind.EXCHANGE_RATES, rate | {"rate": " "})
+    assert sorted(fault.field for fault in caught.value.faults) == ["on", "rate"]

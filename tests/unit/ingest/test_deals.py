@@ -88,6 +88,12 @@ def test_an_open_deal_needs_little_and_nulls_say_nothing() -> None:
         ({"product": " "}, "product", "at least 1"),
         ({"removed": True, "stage": None}, "stage", "'open', 'won' or 'lost'"),
         ({"removed": True, "closed_at": "2026-03-06T17:00:03Z"}, "closed_at", "24 hours"),
+        ({"margin": {"amount": "4.00", "currency": "EUR"}}, "margin", "must be in USD, the currency of the amount"),
+        ({"first_year_value": {"amount": "4", "currency": "JPY"}}, "first_year_value", "must be in USD"),
+        ({"margin": {"amount": "-4.00", "currency": "USD"}}, "margin", "must not be negative"),
+        ({"first_year_value": {"amount": "4.001", "currency": "USD"}}, "first_year_value", "USD has 2 decimals"),
+        ({"margin": "4.00"}, "margin", "must be a JSON object"),
+        ({"margin": {"amount": 4, "currency": "USD"}}, "margin.amount", "must be a string"),
         ({"account": {"duns": "12"}}, "account.duns", "nine digits"),
         ({"source": "mine"}, "source", "not a field"),
     ],
@@ -97,6 +103,15 @@ def test_a_wrong_field_is_named_with_the_reason(change: dict[str, Any], field: s
     found = faults(WON | change)
     assert list(found) == [field]
     assert complaint in found[field]
+
+
+def test_bases_of_pay_may_be_known_before_the_amount() -> None:
+    """An open deal may lack its amount, and zero is a base; both that are wrong are named."""
+    (item,) = read(OPEN | {"margin": {"amount": "4", "currency": "EUR"}})
+    assert item.get("margin") == {"amount": "4.00", "currency": "EUR"}
+    assert read(WON | {"margin": {"amount": "0", "currency": "USD"}})
+    euros = {"amount": "4.00", "currency": "EUR"}
+    assert set(faults(WON | {"margin": euros, "first_year_value": euros})) == {"margin", "first_year_value"}
 
 
 def test_a_close_date_may_be_the_day_that_has_begun_elsewhere() -> None:

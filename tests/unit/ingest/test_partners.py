@@ -1,6 +1,7 @@
 """Partners: what is refused, in which words, and what is appended."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ def test_the_event_is_the_one_its_consumers_read() -> None:
         ({"tier_since": "1900-01-01"}, "tier_since", "between the years"),
         ({"name": ""}, "name", "at least 1"),
         ({"version": -1}, "version", "greater than"),
+        ({"recruiter": "q"}, "recruiter", "is the partner itself"),
+        ({"recruiter": ""}, "recruiter", "at least 1"),
+        ({"currency": "EURO"}, "currency", "'EURO' is no currency"),
+        ({"currency": "usd"}, "currency", "ISO 4217"),
+        ({"currency": 840}, "currency", "must be a string"),
         ({"email": "x"}, "email", "not a field"),
     ],
 )
@@ -50,6 +56,19 @@ def test_a_wrong_field_is_named_with_the_reason(change: dict[str, Any], field: s
     (fault,) = caught.value.faults
     assert fault.field == f"items[1].{field}"
     assert complaint in fault.message
+
+
+def test_without_an_id_of_its_own_a_partner_is_that_of_the_address() -> None:
+    """Where the id stands in the address, the recruiter must still be another one."""
+    body = {key: value for key, value in GOOD.items() if key != "id"} | {"recruiter": "p"}
+
+    def check(numbered: batch.Numbered[partners.PartnerBody]) -> Iterator[batch.Objection]:
+        return RULES.body_objections(numbered, "p")
+
+    with pytest.raises(Refused) as caught:
+        batch.read(json.dumps(body).encode(), partners.BODY, check)
+    assert [fault.field for fault in caught.value.faults] == ["recruiter"]
+    assert batch.read(json.dumps(body | {"recruiter": "r"}).encode(), partners.BODY, check)
 
 
 def test_without_a_program_any_tier_is_taken() -> None:
