@@ -1,4 +1,4 @@
-"""The words a program is written in: percentages, days and weights as a person writes them, read as exact numbers."""
+"""The words a program is written in: percentages, amounts and periods as a person writes them, as exact numbers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import re
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 MAX_DAYS = 3_650
 """Ten years: the longest period a rule may name. Longer ones are typing errors."""
+MAX_MONTHS = 240
+"""Twenty years: longer ones are typing errors."""
 MAX_HOURS = 24 * MAX_DAYS
 MAX_WEIGHT = 1_000
 """The largest weight. Weights are relative; more than a thousand to one is a typing error."""
@@ -54,11 +56,44 @@ def _weight(value: object) -> Fraction:
     return Fraction(text)
 
 
+def _months(value: object) -> int:
+    match = re.fullmatch(r"(\d{1,3}) months?", value.strip()) if isinstance(value, str) else None
+    if match is None or int(match[1]) > MAX_MONTHS:
+        raise ValueError(f"write a period in months, such as 24 months, of at most {MAX_MONTHS} months")
+    return int(match[1])
+
+
+def _amount(value: object) -> Fraction:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("write an amount as a number, such as 1000 or 249.50")  # noqa: TRY004  pydantic reports ValueErrors
+    text = str(value)  # a float from YAML or JSON is read by its shortest decimal, so 0.1 is exactly one tenth
+    if not re.fullmatch(r"\d{1,12}(\.\d{1,4})?", text):
+        raise ValueError("write an amount of the program's currency as a number, such as 1000 or 249.50")
+    return Fraction(text)
+
+
+class _Bound(NamedTuple):
+    """`value` in whole units of the program's currency, or the part of the quota that it is."""
+
+    value: Fraction
+    of_quota: bool
+
+
+def _bound(value: object) -> _Bound:
+    of_quota = isinstance(value, str) and value.strip().endswith("%")
+    return _Bound(_fraction_of_percent(value) if of_quota else _amount(value), of_quota)
+
+
 Percent = Annotated[Fraction, BeforeValidator(_fraction_of_percent)]
 Part = Annotated[Fraction, BeforeValidator(_part)]
 """A percentage of something: at most all of it."""
 Days = Annotated[int, BeforeValidator(_days)]
 Hours = Annotated[int, BeforeValidator(_hours)]
+Months = Annotated[int, BeforeValidator(_months)]
+Amount = Annotated[Fraction, BeforeValidator(_amount)]
+"""An amount in whole units of the program's currency, exactly: `249.50` is 499/2."""
+Bound = Annotated[_Bound, BeforeValidator(_bound)]
+"""The end of a bracket: an amount, or a percentage of a quota."""
 Weight = Annotated[Fraction, BeforeValidator(_weight)]
 
 

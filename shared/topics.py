@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupCoordinatorNotAvailableError, TopicAlreadyExistsError, for_code
 
 from shared.errors import TributaryError
-from shared.events import credit, deal, directory, ledger, program, review, touchpoint
+from shared.events import credit, deal, directory, exchange, ledger, program, receipt, review, touchpoint
 
 DEAD_LETTERS: Final = "tributary.dead-letters"
 
@@ -21,6 +21,8 @@ PARTITIONS: Final = {
     touchpoint.TOPIC: 6,  # the busiest: up to six attribution replicas can share it
     deal.TOPIC: 6,
     credit.TOPIC: 6,
+    receipt.TOPIC: 6,
+    exchange.TOPIC: 1,
     directory.TOPIC: 1,  # small; one partition keeps its order whole
     review.TOPIC: 1,
     program.TOPIC: 1,

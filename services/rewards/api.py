@@ -24,6 +24,8 @@ from services.rewards import (
     periods,
     queries,
     records,
+    recoveries,
+    rerates,
     reversals,
     seals,
     views,
@@ -50,7 +52,9 @@ def create_app(parts: Parts, *, approval_above: int = adjustment.APPROVAL_ABOVE)
     )  # fmt: skip
     app.state.rewards = doors.State(parts.database, parts.clock, asyncio.Lock(), asyncio.Lock(), approval_above)
     app.include_router(router)
-    for part in (payments, adjustments, reversals, periods, records, general_ledger, listings, seals):
+    for part in (
+        payments, recoveries, adjustments, rerates, reversals, periods, records, general_ledger, listings, seals,
+    ):  # fmt: skip
         app.include_router(part.router, prefix=PREFIX)
     return app
 

@@ -2,31 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Sequence
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import orjson
 
 from services.rewards import store
-from services.rewards.domain.earnings import Credit, Credited, Terms, TierFact
+from services.rewards.domain.inputs import Credit, Credited, Rerate, Standing, Terms
 from services.rewards.domain.journal import Owed, Posted
 from shared import program
-from shared.events.credit import Status
+from shared.events.credit import Influence, Status
+from shared.events.deal import Kind
 from shared.program import Program
 
 Deal = tuple[str, str]
 """A deal's natural key: (source, id)."""
 
+FRACTIONS_KEPT: Final = 10_000
+"""Parsed fractions kept: the parts of shares repeat from deal to deal, and parsing one takes microseconds."""
+
+# What most deals have nothing of is asked here, so that it takes a statement of its own only where there is something.
 _CREDITS: Final = """
 SELECT s.deal_source, s.deal_id, s.revision, s.status, s.governed_on, s.program, s.program_version, s.currency, s.cause,
-    s.partners, s.shares, s.credited_minor
+    s.partners, s.shares, s.credited_minor, s.amount_minor, s.kind, s.region, s.product, s.margin_minor,
+    s.first_year_minor, s.first_closed_on, s.influences, s.activities,
+    EXISTS (SELECT FROM rewards.receipt r WHERE r.source = n.source AND r.deal_id = n.id) AS has_receipts,
+    EXISTS (SELECT FROM rewards.earning_line l WHERE l.deal_source = n.source AND l.deal_id = n.id) AS has_lines,
+    EXISTS (SELECT FROM rewards.rerate o WHERE o.program = s.program AND o.last >= s.governed_on
+        AND o.first <= s.governed_on) AS is_rerated
 FROM unnest($1::text[], $2::text[]) AS n (source, id)
 CROSS JOIN LATERAL (
     SELECT * FROM rewards.credit_snapshot c WHERE c.deal_source = n.source AND c.deal_id = n.id
     ORDER BY c.revision DESC LIMIT 1) AS s
 """
-_TIERS: Final = "SELECT partner, version, tier, tier_since FROM rewards.partner_version WHERE partner = ANY($1::text[])"
+_STANDINGS: Final = """
+SELECT partner, version, tier, tier_since, kind, recruiter, currency FROM rewards.partner_version
+WHERE partner = ANY($1::text[])
+"""
+_RERATES: Final = """
+SELECT rerate_id, program, version, first, last, reason FROM rewards.rerate WHERE program = ANY($1::text[])
+ORDER BY rerate_id
+"""
 _PROGRAMS: Final = """
 SELECT v.document FROM unnest($1::text[], $2::integer[]) AS n (program, version)
 JOIN rewards.program_version v USING (program, version)
@@ -55,29 +74,67 @@ WHERE deal_source = $1 AND deal_id = $2 AND ($3::text IS NULL OR partner = $3) O
 """
 
 
-async def load_credits(connection: asyncpg.Connection, deals: Sequence[Deal]) -> list[Credit]:
+class Found(NamedTuple):
+    """The credit of a set of deals, those of them with receipts and with lines, and the programs with orders on them."""
+
+    credits: Sequence[Credit]
+    with_receipts: Sequence[Deal]
+    with_lines: Sequence[Deal]
+    rerated: Collection[str]
+
+
+async def load_credits(connection: asyncpg.Connection, deals: Sequence[Deal]) -> Found:
     """The newest credit snapshot of each deal; a deal without one is missing from the answer."""
     rows = await connection.fetch(_CREDITS, *store.columns(deals))
-    return [_credit(row) for row in rows]
+    return Found(
+        [_credit(row) for row in rows],
+        [(row["deal_source"], row["deal_id"]) for row in rows if row["has_receipts"]],
+        [(row["deal_source"], row["deal_id"]) for row in rows if row["has_lines"]],
+        {row["program"] for row in rows if row["is_rerated"]},
+    )
 
 
 def _credit(row: asyncpg.Record) -> Credit:
     terms = None
     governed = (row["program"], row["program_version"], row["governed_on"], row["currency"])
     if row["status"] != Status.NOT_WON and None not in governed:
-        terms = Terms(*governed)
-    shares = zip(row["partners"], row["shares"], row["credited_minor"], strict=True)
-    return Credit(
-        row["deal_source"], row["deal_id"], row["revision"], row["cause"], terms, tuple(Credited(*s) for s in shares)
-    )
+        terms = Terms(
+            *governed, amount_minor=row["amount_minor"], kind=Kind(row["kind"] or Kind.NEW), region=row["region"],
+            product=row["product"], margin_minor=row["margin_minor"], first_year_minor=row["first_year_minor"],
+            first_closed_on=row["first_closed_on"],
+        )  # fmt: skip
+    return Credit(row["deal_source"], row["deal_id"], row["revision"], row["cause"], terms, tuple(_shares(row)))
 
 
-async def load_tiers(connection: asyncpg.Connection, partners: Collection[str]) -> dict[str, list[TierFact]]:
-    """The tier facts of those partners the directory knows."""
-    tiers: dict[str, list[TierFact]] = {}
-    for row in await connection.fetch(_TIERS, list(partners)):
-        tiers.setdefault(row["partner"], []).append(TierFact(row["version"], row["tier"], row["tier_since"]))
-    return tiers
+def _shares(row: asyncpg.Record) -> Iterable[Credited]:
+    partners, stored = row["partners"], row["activities"]
+    influences = row["influences"] or [None] * len(partners)
+    activities = orjson.loads(stored) if stored is not None else [{}] * len(partners)
+    columns = (partners, row["shares"], row["credited_minor"], influences, activities)
+    for name, share, minor, influence, parts in zip(*columns, strict=True):
+        yield Credited(
+            name, share, minor, Influence(influence) if influence else None,
+            {activity: _fraction(part) for activity, part in parts.items()},
+        )  # fmt: skip
+
+
+@lru_cache(FRACTIONS_KEPT)
+def _fraction(text: str) -> Fraction:
+    return Fraction(text)
+
+
+async def load_standings(connection: asyncpg.Connection, partners: Collection[str]) -> dict[str, list[Standing]]:
+    """What the directory says of those of the partners it knows."""
+    found: dict[str, list[Standing]] = {}
+    for row in await connection.fetch(_STANDINGS, list(partners)) if partners else ():
+        partner, *rest = row.values()
+        found.setdefault(partner, []).append(Standing(*rest))
+    return found
+
+
+async def load_rerates(connection: asyncpg.Connection, programs: Collection[str]) -> list[Rerate]:
+    """All orders on those programs, in the order they came."""
+    return [Rerate(*row.values()) for row in await connection.fetch(_RERATES, list(programs))] if programs else []
 
 
 async def load_programs(

@@ -13,7 +13,7 @@ from fastapi import Depends, Header, Query, Request
 from pydantic import AfterValidator, AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.rewards import queries
+from services.rewards import queries, views
 from services.rewards.queries import Period
 from shared import http
 from shared.access import Caller
@@ -124,6 +124,16 @@ def period(first: date | None, last: date | None) -> Period:
     if first and last and first > last:
         raise http.Problem(422, "Invalid request", errors=[Fault("from", "must not be after `to`")])
     return Period(first, last)
+
+
+async def booked(state: State, journal_id: int, caller: Caller) -> Json:
+    """What a request booked, as `/journals` shows it."""
+    async with state.database.engine.connect() as connection:
+        row = await queries.journal(connection, journal_id)
+        legs = await queries.entries(connection, [journal_id])
+    if row is None:
+        raise AssertionError(f"journal {journal_id} was booked and is gone")
+    return views.journal(row, legs, only_for=caller.partner)
 
 
 def deal(source: str | None, deal_id: str | None) -> tuple[str, str] | None:

@@ -7,14 +7,14 @@ from typing import Final
 
 import asyncpg
 
-from services.rewards import store
+from services.rewards import exchange_store, receipt_store, store
 from services.rewards.domain import facts
 from services.rewards.domain.facts import E, Fact
 from shared.errors import Invalid
-from shared.events import credit, directory, program
+from shared.events import credit, directory, exchange, program, receipt
 from shared.message import Message, Refused
 
-TOPICS: Final = (credit.TOPIC, directory.TOPIC, program.TOPIC)
+TOPICS: Final = (credit.TOPIC, directory.TOPIC, program.TOPIC, receipt.TOPIC, exchange.TOPIC)
 
 
 class Facts:
@@ -26,10 +26,14 @@ class Facts:
         credits_, traces = _read(messages, credit.DECIDED, facts.credit, refused)
         partners, _ = _read(messages, directory.PARTNER_UPSERTED, facts.partner, refused)
         programs, _ = _read(messages, program.ACTIVATED, facts.activation, refused)
-        await (store.alone(connection) if partners or programs else store.together(connection))
+        receipts, _ = _read(messages, receipt.RECORDED, facts.receipt, refused)
+        rates, _ = _read(messages, exchange.PUBLISHED, facts.rate, refused)
+        await (store.alone(connection) if partners or programs or rates else store.together(connection))
         await store.save_programs(connection, programs)
         await store.save_partners(connection, partners)
         await store.save_credits(connection, credits_, traces)
+        await receipt_store.save(connection, receipts)
+        await exchange_store.save(connection, rates)
         return refused
 
 

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.rewards import tables
-from services.rewards.domain.accounts import Role
 
 Row = sa.Row[*tuple[Any, ...]]
 
@@ -207,7 +206,7 @@ async def balances_before(connection: AsyncConnection, partner: str, day: date |
         sa.select(account.role, entry.currency, total)
         .join_from(tables.journal, tables.entry, ITS_LEGS)
         .join(tables.account, entry.account_id == account.account_id)
-        .where(column.partner == partner, account.role != Role.COMMISSION, column.recorded_at < _midnight(day))
+        .where(column.partner == partner, account.partner == partner, column.recorded_at < _midnight(day))
         .group_by(account.role, entry.currency)
     )
     return (await connection.execute(query)).all()

@@ -1,4 +1,4 @@
-"""The reads of what people did: adjustments with their decisions, and the trail."""
+"""The reads of what people did: adjustments with their decisions, orders to re-rate, and the trail."""
 
 from __future__ import annotations
 
@@ -39,6 +39,17 @@ async def adjustments(
         query = query.where(asked.partner == partner)
     if outcome is not None:
         query = query.where(sa.func.coalesce(tables.adjustment_decision.c.outcome, _OPEN) == outcome)
+    return (await connection.execute(query)).all()
+
+
+async def rerates(
+    connection: AsyncConnection, *, program: str | None, after: int, limit: int
+) -> Sequence[Row]:  # fmt: skip
+    """Orders to re-rate behind the id `after`, of a program if it is named."""
+    column = tables.rerate.c
+    query = sa.select(tables.rerate).where(column.rerate_id > after).order_by(column.rerate_id).limit(limit)
+    if program is not None:
+        query = query.where(column.program == program)
     return (await connection.execute(query)).all()
 
 

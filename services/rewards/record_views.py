@@ -1,4 +1,4 @@
-"""What the API shows of adjustments and of the trail, from rows: pure functions."""
+"""What the API shows of adjustments, orders to re-rate and the trail, from rows: pure functions."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def adjustment(row: Row) -> Json:
         "partner": row.partner,
         "amount": amount(row.amount_minor, row.currency),
         "account": row.account,
+        "against": row.against,
         "effective_on": row.effective_on.isoformat(),
         "reason": row.reason,
         "reference": row.reference,
@@ -29,8 +30,22 @@ def adjustment(row: Row) -> Json:
     }
 
 
+def rerate(row: Row) -> Json:
+    """An order to re-rate: which deals pay by which version, why, and who ordered it."""
+    return {
+        "id": row.rerate_id,
+        "program": row.program,
+        "version": row.version,
+        "first": row.first.isoformat(),
+        "last": row.last.isoformat(),
+        "reason": row.reason,
+        "reference": row.reference,
+        "ordered": {"by": row.ordered_by, "source": row.ordered_source, "at": row.at.isoformat()},
+    }
+
+
 def audit(row: Row) -> Json:
-    """A row of the trail. `outcome` is the id of the payment's or reversal's journal, the adjustment, or the month."""
+    """A row of the trail. `outcome` is the id of the journal, adjustment or order that came of it, or the month."""
     return {
         "id": row.audit_id,
         "at": row.recorded_at.isoformat(),

@@ -1,12 +1,13 @@
 """The SQL that writes facts and marks. Every function takes a batch, runs one or two statements, and never commits.
 
-Two facts about one deal may be stored at the same time by two consumers. A directory or program fact therefore excludes
-credit facts while it looks for the deals it concerns (`alone`), or each could miss the other for ever.
+Two facts about one deal may be stored at the same time by two consumers. A fact that looks for the deals it concerns
+(a directory, program or exchange rate fact) therefore excludes credit facts meanwhile (`alone`), or each could miss the
+other for ever. A receipt names its deal: its mark brings the deal back whatever else is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -25,15 +26,18 @@ _TOGETHER: Final = "SELECT pg_advisory_xact_lock_shared(hashtextextended('reward
 _SAVE_CREDITS: Final = """
 INSERT INTO rewards.credit_snapshot (
     deal_source, deal_id, revision, deal_key, status, governed_on, program, program_version, currency, amount_minor,
-    reason, cause, partners, shares, credited_minor, fingerprint, body)
+    reason, cause, partners, shares, credited_minor, fingerprint, body, kind, region, product, margin_minor,
+    first_year_minor, first_closed_on, influences, activities)
 SELECT source, id, revision, key, status, governed_on, program, version, currency, amount, reason, cause,
     ARRAY(SELECT jsonb_array_elements_text(shared -> 0)), ARRAY(SELECT jsonb_array_elements_text(shared -> 1)),
-    ARRAY(SELECT jsonb_array_elements_text(shared -> 2)::bigint), fingerprint, body
+    ARRAY(SELECT jsonb_array_elements_text(shared -> 2)::bigint), fingerprint, body, kind, region, product, margin,
+    first_year, first_closed_on, ARRAY(SELECT jsonb_array_elements_text(shared -> 3)), activities
 FROM unnest(
     $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::date[], $7::text[], $8::integer[], $9::text[],
-    $10::bigint[], $11::text[], $12::text[], $13::jsonb[], $14::bytea[], $15::json[]) AS n (
+    $10::bigint[], $11::text[], $12::text[], $13::jsonb[], $14::bytea[], $15::json[], $16::text[], $17::text[],
+    $18::text[], $19::bigint[], $20::bigint[], $21::date[], $22::json[]) AS n (
     source, id, revision, key, status, governed_on, program, version, currency, amount, reason, cause, shared,
-    fingerprint, body)
+    fingerprint, body, kind, region, product, margin, first_year, first_closed_on, activities)
 ON CONFLICT DO NOTHING RETURNING deal_key, revision
 """
 _MARK: Final = "INSERT INTO rewards.dirty (key, traceparent) SELECT * FROM unnest($1::text[], $2::text[])"
@@ -46,9 +50,11 @@ JOIN rewards.credit_snapshot s ON s.deal_source = n.source AND s.deal_id = n.id 
 WHERE s.fingerprint <> n.fingerprint ON CONFLICT DO NOTHING
 """
 _SAVE_PARTNERS: Final = """
-INSERT INTO rewards.partner_version (partner, version, name, tier, tier_since, kind, received_at, fingerprint)
+INSERT INTO rewards.partner_version (
+    partner, version, name, tier, tier_since, kind, received_at, fingerprint, recruiter, currency)
 SELECT * FROM unnest(
-    $1::text[], $2::bigint[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[], $8::bytea[])
+    $1::text[], $2::bigint[], $3::text[], $4::text[], $5::date[], $6::text[], $7::timestamptz[], $8::bytea[],
+    $9::text[], $10::text[])
 ON CONFLICT DO NOTHING RETURNING partner, tier_since
 """
 _PARTNER_CONFLICTS: Final = """
@@ -76,6 +82,10 @@ _MARK_PARTNERS: Final = """
 INSERT INTO rewards.dirty (key)
 SELECT DISTINCT s.deal_key FROM unnest($1::text[], $2::date[]) AS n (partner, since)
 JOIN rewards.credit_snapshot s ON s.partners @> ARRAY[n.partner] AND s.governed_on >= n.since
+UNION SELECT s.deal_key FROM unnest($1::text[], $2::date[]) AS n (partner, since)
+JOIN rewards.partner_version r ON r.recruiter = n.partner
+JOIN rewards.credit_snapshot s ON s.partners @> ARRAY[r.partner] AND s.governed_on >= n.since
+UNION SELECT t.scope_key FROM rewards.scope_total t WHERE t.partner = ANY($1::text[])
 """
 _MARK_PROGRAMS: Final = """
 INSERT INTO rewards.dirty (key)
@@ -131,21 +141,28 @@ def _credit_row(fact: Fact[PaidCredit]) -> tuple[str | int | bytes | object, ...
         [share.partner for share in event.shares],
         [share.share for share in event.shares],
         [str(share.amount.minor) for share in event.shares],
+        [share.influence for share in event.shares],
     ]
+    activities = [{part.activity: part.share for part in share.activities} for share in event.shares]
     return (
         event.source, event.id, event.revision, keys.pack(event.source, event.id), event.status, event.governed_on,
         event.program, event.program_version, event.amount.currency if event.amount else None,
         event.amount.minor if event.amount else None, event.reason, event.cause, orjson.dumps(shared).decode(),
-        fact.fingerprint, fact.body,
+        fact.fingerprint, fact.body, event.deal_kind, event.region, event.product,
+        event.margin.minor if event.margin else None, event.first_year_value.minor if event.first_year_value else None,
+        event.first_closed_on, orjson.dumps(activities).decode() if any(activities) else None,
     )  # fmt: skip
 
 
 async def save_partners(connection: asyncpg.Connection, facts: Sequence[Fact[PartnerUpserted]]) -> None:
-    """Store new directory versions and mark the deals closed since the stated tier holds: they may pay otherwise."""
+    """Store new directory versions and mark the deals closed since the stated tier holds: they may pay otherwise.
+
+    So do the deals of those whom the partner recruited, and what its plans settle beyond single deals (quotas).
+    """
     if not facts:
         return
     made = await connection.fetch(_SAVE_PARTNERS, *columns([
-        (e.id, e.version, e.name, e.tier, e.tier_since, e.kind, e.received_at, f.fingerprint)
+        (e.id, e.version, e.name, e.tier, e.tier_since, e.kind, e.received_at, f.fingerprint, e.recruiter, e.currency)
         for f in facts for e in (f.event,)
     ]))  # fmt: skip
     if made:
@@ -176,8 +193,14 @@ async def save_programs(connection: asyncpg.Connection, facts: Sequence[Fact[Pro
         ]))  # fmt: skip
 
 
+async def mark(connection: asyncpg.Connection, marked: Collection[str], traceparent: str | None = None) -> None:
+    """Mark keys of deals or scopes."""
+    if marked:
+        await connection.execute(_MARK, list(marked), [traceparent] * len(marked))
+
+
 async def note_due(connection: asyncpg.Connection, due: Mapping[str, datetime | None]) -> None:
-    """Remember per deal key when an earning becomes payable next; None: there is none."""
+    """Remember per key of a deal or scope when an amount becomes payable next; None: there is none."""
     dated = [(key, at) for key, at in due.items() if at is not None]
     if dated:
         await connection.execute(_NOTE_DUE, *columns(dated))
@@ -186,7 +209,7 @@ async def note_due(connection: asyncpg.Connection, due: Mapping[str, datetime | 
 
 
 async def mark_due(connection: asyncpg.Connection, now: datetime, limit: int) -> int:
-    """Mark the deals whose hold has ended; returns how many."""
+    """Mark the deals and scopes whose hold has ended; returns how many."""
     status: str = await connection.execute(_MARK_DUE, now, limit)
     return int(status.rsplit(" ", 1)[1])
 

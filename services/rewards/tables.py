@@ -56,6 +56,7 @@ journal: Final = sa.Table(
     sa.Column("reason", pg.JSON, nullable=False),
     sa.Column("source_event", sa.Text, nullable=False),
     sa.Column("xid", kit_tables.Xid8, nullable=False),
+    sa.Column("scope", sa.Text),
 )  # fmt: skip
 
 entry: Final = sa.Table(
@@ -117,6 +118,7 @@ adjustment: Final = sa.Table(
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("deal_source", sa.Text),
     sa.Column("deal_id", sa.Text),
+    sa.Column("against", sa.Text, nullable=False, server_default="commission"),
     sa.Column("needs_approval", sa.Boolean, nullable=False),
     sa.Column("proposed_by", sa.Text, nullable=False),
     sa.Column("proposed_source", sa.Text, nullable=False),
@@ -167,6 +169,14 @@ credit_snapshot: Final = sa.Table(
     sa.Column("credited_minor", pg.ARRAY(sa.BigInteger), nullable=False),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False),
     sa.Column("body", pg.JSON, nullable=False),
+    sa.Column("kind", sa.Text),
+    sa.Column("region", sa.Text),
+    sa.Column("product", sa.Text),
+    sa.Column("margin_minor", sa.BigInteger),
+    sa.Column("first_year_minor", sa.BigInteger),
+    sa.Column("first_closed_on", sa.Date),
+    sa.Column("influences", pg.ARRAY(sa.Text), nullable=False),
+    sa.Column("activities", pg.JSON),
 )  # fmt: skip
 
 partner_version: Final = sa.Table(
@@ -179,6 +189,8 @@ partner_version: Final = sa.Table(
     sa.Column("kind", sa.Text),
     sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("recruiter", sa.Text),
+    sa.Column("currency", sa.Text),
 )  # fmt: skip
 
 program_version: Final = sa.Table(
@@ -205,4 +217,75 @@ maturity: Final = sa.Table(
     "maturity", metadata,
     sa.Column("deal_key", sa.Text, primary_key=True),
     sa.Column("due_at", sa.DateTime(timezone=True), nullable=False, index=True),
+)  # fmt: skip
+
+receipt: Final = sa.Table(
+    "receipt", metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("deal_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("amount_minor", sa.BigInteger),
+    sa.Column("currency", sa.Text),
+    sa.Column("of_id", sa.Text),
+    sa.Column("on_day", sa.Date, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("body", pg.JSON, nullable=False),
+)  # fmt: skip
+
+exchange_rate: Final = sa.Table(
+    "exchange_rate", metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("base", sa.Text, primary_key=True),
+    sa.Column("quote", sa.Text, primary_key=True),
+    sa.Column("on_day", sa.Date, primary_key=True),
+    sa.Column("rate", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+)  # fmt: skip
+
+rerate: Final = sa.Table(
+    "rerate", metadata,
+    sa.Column("rerate_id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("idempotency_key", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("program", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("first", sa.Date, nullable=False),
+    sa.Column("last", sa.Date, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("ordered_by", sa.Text, nullable=False),
+    sa.Column("ordered_source", sa.Text, nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    sa.UniqueConstraint("idempotency_key"),
+)  # fmt: skip
+
+earning_line: Final = sa.Table(
+    "earning_line", metadata,
+    sa.Column("deal_source", sa.Text, primary_key=True),
+    sa.Column("deal_id", sa.Text, primary_key=True),
+    sa.Column("partner", sa.Text, primary_key=True),
+    sa.Column("plan", sa.Text, primary_key=True),
+    sa.Column("program", sa.Text, nullable=False),
+    sa.Column("span_partner", sa.Text, nullable=False),
+    sa.Column("span", sa.Text, nullable=False),
+    sa.Column("program_version", sa.Integer, nullable=False),
+    sa.Column("governed_on", sa.Date, nullable=False),
+    sa.Column("base_minor", sa.BigInteger, nullable=False),
+    sa.Column("pending_minor", sa.BigInteger, nullable=False),
+    sa.Column("payable_minor", sa.BigInteger, nullable=False),
+)  # fmt: skip
+
+scope_total: Final = sa.Table(
+    "scope_total", metadata,
+    sa.Column("program", sa.Text, primary_key=True),
+    sa.Column("plan", sa.Text, primary_key=True),
+    sa.Column("partner", sa.Text, primary_key=True),
+    sa.Column("span", sa.Text, primary_key=True),
+    sa.Column("program_version", sa.Integer, primary_key=True),
+    sa.Column("scope_key", sa.Text, nullable=False),
+    sa.Column("deals", sa.BigInteger, nullable=False),
+    sa.Column("base_minor", sa.BigInteger, nullable=False),
+    sa.Column("pending_minor", sa.BigInteger, nullable=False),
+    sa.Column("payable_minor", sa.BigInteger, nullable=False),
 )  # fmt: skip

@@ -23,12 +23,14 @@ class Action(StrEnum):
     """What was done."""
 
     PAY = "payment"
+    RECOVER = "recovery"
     PROPOSE = "adjustment proposed"
     ADJUST = "adjustment booked"
     APPROVE = "adjustment approved"
     DECLINE = "adjustment declined"
     REVERSE = "journal reversed"
     CLOSE = "month closed"
+    RERATE = "re-rate ordered"
 
 
 async def note(

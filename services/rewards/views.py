@@ -14,8 +14,9 @@ from urllib.parse import quote
 
 from services.rewards.domain import months
 from services.rewards.domain.accounts import Role
-from services.rewards.domain.earnings import Credit, Earning, State, Target
+from services.rewards.domain.inputs import Credit
 from services.rewards.domain.journal import Kind, Posted
+from services.rewards.domain.outcomes import Earning, State, Target
 from services.rewards.ledger.verify import Report
 from services.rewards.queries import Point, Row
 from shared import money, program
@@ -25,7 +26,7 @@ Json = dict[str, Any]
 
 OWN_REASON: Final = (
     "share", "credited", "currency", "tier", "rate", "earned", "due_on", "nothing_earned", "reference", "paid",
-    "adjusted", "deal_source", "deal_id",
+    "sent", "recovered", "adjusted", "deal_source", "deal_id",
 )  # fmt: skip
 """What of a journal's reason is the partner's own. A list of what is shown: a new field is hidden until it is here."""
 _OWN_CAUSE: Final = {

@@ -41,10 +41,18 @@ class Influence(StrEnum):
     DELIVERED = "delivered"
 
 
+class ActivityShare(Contract):
+    """The part of a share that comes from touchpoints of one activity, as a fraction of the whole deal."""
+
+    activity: Id
+    share: str
+
+
 class Share(Contract):
     """What one partner is credited with: an exact fraction of the deal and its amount.
 
-    `originating` is the part of the share (a fraction of the deal) that it keeps from the account's first deal.
+    `originating` is the part of the share (a fraction of the deal) that it keeps from the account's first deal; it and
+    `activities` (sorted by name) make up the share.
     """
 
     partner: Id
@@ -52,6 +60,7 @@ class Share(Contract):
     amount: Money
     influence: Influence | None = None
     originating: str | None = None
+    activities: tuple[ActivityShare, ...] = ()
     touchpoint_count: int
     touchpoints: tuple[CreditedTouchpoint, ...] = ()
 
@@ -79,6 +88,8 @@ class CreditDecided(Contract):
     (then `shares` is empty); `cause` says what changed since the revision before. `governed_on` is the deal's close
     date in the program's time zone: it picks the program version, and the partner's tier. `unattributed_parts` make up
     `unattributed`; `participants` are all partners that took part; `account` are the keys whose touchpoints counted.
+    `margin`, `first_year_value`, `region` and `product` are the deal's, for plans that ask; `first_closed_on` is the
+    day the account's first deal of kind `new` closed, told only when a plan of some program version asks for it.
     """
 
     source: Id
@@ -96,6 +107,11 @@ class CreditDecided(Contract):
     shares: tuple[Share, ...] = ()
     deal_kind: Kind | None = None
     unattributed_parts: tuple[Unattributed, ...] = ()
+    region: Id | None = None
+    product: Id | None = None
+    margin: Money | None = None
+    first_year_value: Money | None = None
+    first_closed_on: date | None = None
     participants: tuple[Participant, ...] = ()
     account: tuple[AccountKey, ...] = ()
     cause: Text

@@ -32,6 +32,7 @@ class DealObserved(Contract):
     A won deal always has an amount and `closed_at` (ingest refuses it otherwise); open and lost ones may lack both.
     A deal that the CRM has `removed`, or merged into another of the same source, earns nothing in whatever stage.
     `milestones` are instants by name, such as `lead_created`; `opportunity_created` is `created_at` unless named.
+    `margin` and `first_year_value` are bases of pay beside the amount, in its currency.
     """
 
     source: Id
@@ -47,6 +48,8 @@ class DealObserved(Contract):
     milestones: dict[Id, Instant] = Field(default_factory=dict)
     region: Id | None = None
     product: Id | None = None
+    margin: Money | None = None
+    first_year_value: Money | None = None
     removed: bool = False
     merged_into: Id | None = None
     observed_at: Instant

@@ -26,7 +26,9 @@ class PartnerUpserted(Contract):
     """A fact under its natural key (id, version).
 
     The tier at a date is that of the fact with the latest `tier_since` not after it; among equal dates the highest
-    version wins. So tiers have a history, and a promotion today does not change what last year's deals paid.
+    version wins. So tiers have a history, and a promotion today does not change what last year's deals paid. `kind`,
+    `recruiter` (the partner that brought this one, which overrides pay) and `currency` (in which it is paid) are of the
+    same date.
     """
 
     id: Id
@@ -35,6 +37,8 @@ class PartnerUpserted(Contract):
     tier: Id
     tier_since: date
     kind: Id | None = None
+    recruiter: Id | None = None
+    currency: str | None = None
     received_at: Instant
 
 

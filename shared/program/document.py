@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -63,15 +64,47 @@ class Program(Rule):
         return value
 
     @model_validator(mode="after")
-    def _rates_name_tiers(self) -> Self:
-        for name, plan in self.compensation.plans.items():
-            unknown = sorted(plan.rate.keys() - self.tiers.keys())
-            missing = sorted(self.tiers.keys() - plan.rate.keys())
+    def _plans_name_tiers(self) -> Self:
+        for place, by_tier in self._by_tier():
+            unknown = sorted(by_tier.keys() - self.tiers.keys())
+            missing = sorted(self.tiers.keys() - by_tier.keys())
             if unknown or missing:
+                what = place.rsplit(".", 1)[1]
+                article = "an" if what == "amount" else "a"
                 problem = (
-                    f"has a rate for the unknown tier {unknown[0]!r}" if unknown else f"lacks a rate for {missing[0]!r}"
+                    f"has {article} {what} for the unknown tier {unknown[0]!r}" if unknown
+                    else f"lacks {article} {what} for {missing[0]!r}"
+                )  # fmt: skip
+                raise ValueError(f"{place} {problem}; name each tier of `tiers` once")
+        return self
+
+    def _by_tier(self) -> Iterator[tuple[str, Mapping[str, Fraction]]]:
+        for name, plan in self.compensation.plans.items():
+            quota = plan.brackets.quota if plan.brackets is not None else None
+            for what, by_tier in (("rate", plan.rate), ("amount", plan.amount), ("brackets.quota", quota)):
+                if by_tier is not None:
+                    yield f"compensation.plans.{name}.{what}", by_tier
+
+    @model_validator(mode="after")
+    def _conditions_name_tiers(self) -> Self:
+        for name, plan in self.compensation.plans.items():
+            for place, when in (("when", plan.when), *((f"rates.{i}.when", r.when) for i, r in enumerate(plan.rates))):
+                unknown = sorted((when.tiers or frozenset()) - self.tiers.keys())
+                if unknown:
+                    problem = f"names {unknown[0]!r}, which is no tier; it has: {', '.join(sorted(self.tiers))}"
+                    raise ValueError(f"compensation.plans.{name}.{place}.tiers {problem}")
+        return self
+
+    @model_validator(mode="after")
+    def _amounts_fit_the_currency(self) -> Self:
+        unit = 10 ** money.DECIMALS[self.currency]
+        for name, plan in self.compensation.plans.items():
+            wrong = [amount for amount in plan.amounts if (amount * unit).denominator != 1]
+            if wrong:
+                raise ValueError(
+                    f"compensation.plans.{name} has the amount {float(wrong[0])}, and {self.currency} has "
+                    f"{money.DECIMALS[self.currency]} decimals"
                 )
-                raise ValueError(f"compensation.plans.{name}.rate {problem}; name each tier of `tiers` once")
         return self
 
     @model_validator(mode="after")
@@ -86,6 +119,9 @@ class Program(Rule):
     def _named_activities(self) -> Iterator[tuple[str, frozenset[str]]]:
         yield "attribution.model", self.attribution.model.activities
         yield "attribution.considers.activities", self.attribution.considers.activities or frozenset()
+        for name, plan in self.compensation.plans.items():
+            for index, rule in enumerate(plan.rates):
+                yield f"compensation.plans.{name}.rates.{index}.when.activities", rule.when.activities or frozenset()
 
     @property
     def zone(self) -> ZoneInfo:

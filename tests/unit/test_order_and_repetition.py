@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from services.attribution.domain.changes import Candidate, change, difference
 from services.attribution.domain.facts import Deal, Standing, Touch
 from services.attribution.domain.policy import Rules
-from services.rewards.domain.earnings import Credit, Credited, Terms, TierFact, target
+from services.rewards.domain import inputs
+from services.rewards.domain.earnings import target
+from services.rewards.domain.inputs import Credit, Credited, Known, Terms
 from services.rewards.domain.journal import Journal, Owed, Posted, differences
 from shared import program
 from shared.events.credit import CreditDecided, Status
@@ -44,7 +46,7 @@ class DealFact:
 @dataclass(frozen=True)
 class PartnerFact:
     partner: str
-    fact: TierFact
+    fact: inputs.Standing
 
 
 Fact = Touch | DealFact | PartnerFact
@@ -65,7 +67,7 @@ deals = st.builds(
 )  # fmt: skip
 partners = st.builds(
     lambda name, version, tier: PartnerFact(
-        name, TierFact(version, tier, (CLOSE - timedelta(days=100 - version)).date())
+        name, inputs.Standing(version, tier, (CLOSE - timedelta(days=100 - version)).date())
     ),
     st.sampled_from(PARTNERS), st.integers(1, 3), st.sampled_from(["registered", "silver", "gold"]),
 )  # fmt: skip
@@ -91,7 +93,7 @@ class Model:
 
     touches: dict[str, Touch] = field(default_factory=dict)
     deals: dict[str, DealFact] = field(default_factory=dict)
-    tiers: dict[str, dict[int, TierFact]] = field(default_factory=lambda: defaultdict(dict))
+    tiers: dict[str, dict[int, inputs.Standing]] = field(default_factory=lambda: defaultdict(dict))
     standing: dict[str, Standing] = field(default_factory=dict)
     credit: dict[str, CreditDecided] = field(default_factory=dict)
     journals: list[Journal] = field(default_factory=list)
@@ -133,7 +135,7 @@ class Model:
         tiers = {name: list(held.values()) for name, held in self.tiers.items()}
         for number, event in self.credit.items():
             credit = as_credit(event)
-            wanted = target(credit, tiers, programs, NOW)
+            wanted = target(credit, Known(tiers, programs), NOW)
             self.journals += differences(credit, wanted, self.posted(number))
 
     def posted(self, number: str) -> dict[tuple[str, str], Posted]:

@@ -7,23 +7,29 @@ is a conflict.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import orjson
 from pydantic import ValidationError
 
-from shared import program
+from shared import money, program
 from shared.errors import Fault, Invalid
 from shared.events.base import Contract, Id, Money, Text
-from shared.events.credit import CreditDecided, Status
+from shared.events.credit import ActivityShare, CreditDecided, Influence, Status
 from shared.events.directory import PartnerUpserted
+from shared.events.exchange import RatePublished
 from shared.events.program import ProgramActivated
+from shared.events.receipt import Movement, ReceiptRecorded
 
 E = TypeVar("E", bound=Contract)
 
 _VOLATILE = {"decided_at", "received_at", "cause"}
+_RATE: Final = re.compile(r"\d{1,12}(\.\d{1,12})?")
+_OF: Final = frozenset({Movement.REFUND, Movement.CHARGEBACK})
+_FRACTION: Final = re.compile(r"-?\d{1,40}(/[1-9]\d{0,39})?")
 
 
 class PaidShare(Contract):
@@ -32,6 +38,8 @@ class PaidShare(Contract):
     partner: Id
     share: Text
     amount: Money
+    influence: Influence | None = None
+    activities: tuple[ActivityShare, ...] = ()
     touchpoint_count: int
 
 
@@ -59,7 +67,24 @@ def credit(value: bytes) -> Fact[PaidCredit]:
 
 def partner(value: bytes) -> Fact[PartnerUpserted]:
     """A `partner.upserted`; raises `Invalid` naming each field at fault."""
-    return _parse(PartnerUpserted, value)
+    fact = _parse(PartnerUpserted, value)
+    if fact.event.currency is not None:
+        _refuse(_unknown_currency("currency", fact.event.currency))
+    return fact
+
+
+def receipt(value: bytes) -> Fact[ReceiptRecorded]:
+    """A `receipt.recorded`; raises `Invalid` also for an amount that is missing, not above zero, or of a churn."""
+    fact = _parse(ReceiptRecorded, value)
+    _refuse(_receipt_faults(fact.event))
+    return fact
+
+
+def rate(value: bytes) -> Fact[RatePublished]:
+    """A `rate.published`; raises `Invalid` also for a rate that is not above zero, or between unknown currencies."""
+    fact = _parse(RatePublished, value)
+    _refuse(_rate_faults(fact.event))
+    return fact
 
 
 def activation(value: bytes) -> Fact[ProgramActivated]:
@@ -97,6 +122,29 @@ def _refuse(faults: Iterator[Fault]) -> None:
         raise Invalid(*found)
 
 
+def _unknown_currency(name: str, currency: str) -> Iterator[Fault]:
+    if currency not in money.DECIMALS:
+        yield Fault(name, f"{currency!r} is no ISO 4217 currency code such as EUR")
+
+
+def _receipt_faults(event: ReceiptRecorded) -> Iterator[Fault]:
+    if (event.amount is None) != (event.kind is Movement.CHURN):
+        yield Fault("amount", "must be left out for a churn" if event.amount else f"is missing, but it is a {event.kind}")
+    if event.amount is not None and event.amount.minor <= 0:
+        yield Fault("amount", "must be more than zero")
+    if event.of is not None and event.kind not in _OF:
+        yield Fault("of", f"belongs to a refund or a chargeback, but it is a {event.kind}")
+
+
+def _rate_faults(event: RatePublished) -> Iterator[Fault]:
+    yield from _unknown_currency("base", event.base)
+    yield from _unknown_currency("quote", event.quote)
+    if event.base == event.quote:
+        yield Fault("quote", f"must be another currency than the base {event.base}")
+    if not _RATE.fullmatch(event.rate) or not event.rate.strip("0."):
+        yield Fault("rate", "must be a decimal above zero, with at most twelve digits before and behind the point")
+
+
 def _credit_faults(event: PaidCredit) -> Iterator[Fault]:
     if event.status is not Status.CREDITED:
         if event.shares:
@@ -107,12 +155,18 @@ def _credit_faults(event: PaidCredit) -> Iterator[Fault]:
             yield Fault(name, "is missing, but the deal is credited")
     if event.amount is None or event.unattributed is None:
         return
+    for name, base in (("margin", event.margin), ("first_year_value", event.first_year_value)):
+        if base is not None and base.currency != event.amount.currency:
+            yield Fault(f"{name}.currency", f"must be {event.amount.currency}, the deal's")
     seen: set[str] = set()
     for index, share in enumerate(event.shares):
         if share.partner in seen:
             yield Fault(f"shares[{index}].partner", f"{share.partner!r} has a share already")
         if share.amount.currency != event.amount.currency:
             yield Fault(f"shares[{index}].amount.currency", f"must be {event.amount.currency}, the deal's")
+        for place, part in enumerate(share.activities):
+            if not _FRACTION.fullmatch(part.share):
+                yield Fault(f"shares[{index}].activities[{place}].share", "must be a fraction such as 2/15")
         seen.add(share.partner)
     total = sum(share.amount.minor for share in event.shares) + event.unattributed.minor
     if total != event.amount.minor or event.unattributed.currency != event.amount.currency:

@@ -17,7 +17,8 @@ from typing import Final, NamedTuple
 import orjson
 
 from services.rewards.domain.accounts import Account, Role
-from services.rewards.domain.earnings import Credit, Earning, State, Target
+from services.rewards.domain.inputs import Credit
+from services.rewards.domain.outcomes import Earning, Target
 from shared import keys, money, program
 
 Reason = Mapping[str, str | int | None]
@@ -28,7 +29,7 @@ _TOLD: Final = {"tier": "your tier at the close", "rate": "your rate", "due_on":
 
 
 class Kind(StrEnum):
-    """What a journal did. ACCRUAL, PAYMENT and MANUAL stand alone; the others adjust the journal before them."""
+    """What a journal did. ACCRUAL, PAYMENT, MANUAL and RECOVERY stand alone; the others adjust one before."""
 
     ACCRUAL = "accrual"
     MATURITY = "maturity"
@@ -36,6 +37,7 @@ class Kind(StrEnum):
     REVERSAL = "reversal"
     PAYMENT = "payment"
     MANUAL = "manual"
+    RECOVERY = "recovery"
 
 
 class Leg(NamedTuple):
@@ -138,8 +140,7 @@ def differences(
 def _owed(earning: Earning | None) -> dict[str, Owed]:
     if earning is None or not earning.amount_minor:
         return {}
-    due = earning.state is State.PAYABLE
-    return {earning.terms.currency: Owed(0, earning.amount_minor) if due else Owed(earning.amount_minor, 0)}
+    return {earning.currency: Owed(earning.pending_minor, earning.payable_minor)}
 
 
 def _journal(

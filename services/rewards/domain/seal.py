@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 from services.rewards.domain import merkle
 
 VERSION: Final = 1
+"""Of blocks, and of journals without a scope: their bytes stay what they were."""
+SCOPED: Final = 2
+"""Of journals with a scope (true-ups): as version 1, with the scope."""
 GENESIS: Final = bytes(32)
 """What the first block names as the hash of the one before it."""
 HASH_BYTES: Final = 32
@@ -72,6 +75,7 @@ class Booked(NamedTuple):
     program_version: int | None
     source_event: str
     reason: str
+    scope: str | None
     legs: tuple[Leg, ...]
 
     @property
@@ -82,7 +86,7 @@ class Booked(NamedTuple):
 def encode(journal: Booked) -> bytes:
     """All of a journal that was booked, as bytes that are the same for ever."""
     content = journal._asdict() | {
-        "version": VERSION,
+        "version": VERSION if journal.scope is None else SCOPED,
         "recorded_at": journal.recorded_at.astimezone(UTC).isoformat(timespec="microseconds"),
         "effective_on": journal.effective_on.isoformat(),
         "period": journal.period.isoformat(),
@@ -90,6 +94,8 @@ def encode(journal: Booked) -> bytes:
         "reason": json.loads(journal.reason),
         "legs": [leg._asdict() for leg in journal.legs],
     }
+    if journal.scope is None:
+        del content["scope"]
     return _canonical(content)
 
 

@@ -71,24 +71,25 @@ CHECKS: Final[Mapping[str, str]] = {
         FULL JOIN (SELECT journal_id, count(*) AS journals FROM rewards.journal GROUP BY journal_id) j
             USING (journal_id)
         WHERE (k.keys, j.journals) IS DISTINCT FROM (1, 1)"""),
-    "every adjustment follows a journal of the same deal, partner and plan": _check("journal", """
+    "every adjustment follows a journal of the same deal or scope, partner and plan": _check("journal", """
         SELECT j.journal_id, format('journal %s (%s) adjusts %s', j.journal_id, j.kind,
             coalesce('journal ' || j.adjusts_journal_id, 'nothing'))
         FROM rewards.journal j LEFT JOIN rewards.journal b ON b.journal_id = j.adjusts_journal_id
-            AND b.journal_id < j.journal_id AND (b.partner, b.deal_source, b.deal_id, b.plan)
-                IS NOT DISTINCT FROM (j.partner, j.deal_source, j.deal_id, j.plan)
-        WHERE (j.kind NOT IN ('accrual', 'payment', 'manual') OR j.adjusts_journal_id IS NOT NULL)
+            AND b.journal_id < j.journal_id AND (b.partner, b.deal_source, b.deal_id, b.plan, b.scope)
+                IS NOT DISTINCT FROM (j.partner, j.deal_source, j.deal_id, j.plan, j.scope)
+        WHERE (j.kind NOT IN ('accrual', 'payment', 'manual', 'recovery') OR j.adjusts_journal_id IS NOT NULL)
             AND b.journal_id IS NULL"""),
     "every reversal takes back exactly what was earned": _check("journal", """
         SELECT r.journal_id, format('reversal %s leaves %s minor units', r.journal_id, sum(e.amount_minor))
-        FROM rewards.journal r
-        JOIN rewards.journal j ON (j.deal_source, j.deal_id, j.partner, j.plan)
-            = (r.deal_source, r.deal_id, r.partner, r.plan) AND j.journal_id <= r.journal_id
+        FROM owed r JOIN owed j ON (j.partner, j.plan, j.of) = (r.partner, r.plan, r.of) AND j.journal_id <= r.journal_id
         JOIN rewards.entry e ON (e.journal_id, e.recorded_at) = (j.journal_id, j.recorded_at)
         JOIN rewards.account a USING (account_id)
         WHERE r.kind = 'reversal' AND a.role = 'commission'
             AND e.currency = (SELECT o.currency FROM rewards.entry o WHERE o.journal_id = r.journal_id LIMIT 1)
-        GROUP BY r.journal_id HAVING sum(e.amount_minor) <> 0"""),
+        GROUP BY r.journal_id HAVING sum(e.amount_minor) <> 0""", """
+        WITH owed AS (
+            SELECT *, CASE WHEN scope IS NULL THEN ARRAY[deal_source, deal_id] ELSE ARRAY[program, scope, ''] END AS of
+            FROM rewards.journal WHERE plan IS NOT NULL)"""),
     "every journal of a deal has its credit": _check("journal", """
         SELECT j.journal_id, format('journal %s is for deal %s/%s, which nobody credited',
             j.journal_id, j.deal_source, j.deal_id)
@@ -115,7 +116,22 @@ CHECKS: Final[Mapping[str, str]] = {
             OR (a.needs_approval AND a.proposed_by = a.decided_by)
             OR NOT EXISTS (SELECT FROM rewards.entry e JOIN rewards.account c USING (account_id)
                 WHERE e.journal_id = j.journal_id AND e.recorded_at = j.recorded_at AND c.role = a.account
-                AND c.partner = a.partner AND (e.currency, e.amount_minor) = (a.currency, -a.amount_minor))"""),
+                AND c.partner = a.partner AND (e.currency, e.amount_minor) = (a.currency, -a.amount_minor))
+            OR NOT EXISTS (SELECT FROM rewards.entry e JOIN rewards.account c USING (account_id)
+                WHERE e.journal_id = j.journal_id AND e.recorded_at = j.recorded_at AND c.role = a.against
+                AND (e.currency, e.amount_minor) = (a.currency, a.amount_minor))"""),
+    "every scope's total equals its lines": _check("scope_total", """
+        SELECT ROW(t.scope_key, partner, program_version)::text, format(
+            'the total of %s, plan %s, partner %s, %s, version %s is not the sum of its lines',
+            program, plan, partner, span, program_version)
+        FROM rewards.scope_total t FULL JOIN (
+            SELECT program, plan, partner, span, program_version, count(*) AS deals, sum(base_minor) AS base,
+                sum(pending_minor) AS pending, sum(payable_minor) AS payable
+            FROM rewards.earning_line GROUP BY program, plan, partner, span, program_version) l
+            USING (program, plan, partner, span, program_version)
+        WHERE (coalesce(t.deals, 0), coalesce(t.base_minor, 0), coalesce(t.pending_minor, 0),
+            coalesce(t.payable_minor, 0)) IS DISTINCT FROM (coalesce(l.deals, 0), coalesce(l.base, 0),
+            coalesce(l.pending, 0), coalesce(l.payable, 0))"""),
     "months are closed in order": _check("period_lock", """
         SELECT o.month, format('%s is open and %s is closed', to_char(o.month, 'YYYY-MM'), to_char(c.month, 'YYYY-MM'))
         FROM rewards.period_lock o JOIN LATERAL (SELECT max(month) AS month FROM rewards.period_lock

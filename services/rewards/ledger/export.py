@@ -24,7 +24,7 @@ REASONS: Final = ("cause", "share", "credited", "tier", "rate", "due_on", "refer
 CSV_COLUMNS: Final = (
     "journal_id", "leg", "recorded_at", "effective_on", "kind", "account", "account_kind", "partner", "currency",
     "amount", "debit", "credit", "balance_after", "deal_source", "deal_id", "plan", "program", "program_version",
-    "adjusts_journal_id", "period", "adjusts_period", *REASONS, "source_event",
+    "adjusts_journal_id", "period", "adjusts_period", *REASONS, "source_event", "scope",
 )  # fmt: skip
 _FORMULA: Final = "=+-@\t\r"
 CHUNK: Final = 64 * 1024
@@ -81,7 +81,7 @@ def _csv_values(row: Row) -> tuple[object, ...]:
         _safe(row.deal_source), _safe(row.deal_id), _safe(row.plan), _safe(row.program), row.program_version,
         row.adjusts_journal_id, months.name(row.period),
         months.name(row.adjusts_period) if row.adjusts_period else None,
-        *[_safe(reason.get(name)) for name in REASONS], row.source_event,
+        *[_safe(reason.get(name)) for name in REASONS], row.source_event, row.scope,
     )  # fmt: skip
 
 
@@ -126,6 +126,12 @@ def account_name(role: str, partner: str | None) -> str:
             return "Expenses:Commission"
         case Role.PAID:
             return f"Assets:Cash-Clearing:{_component(partner or '')}"
+        case Role.RECOVERABLE:
+            return f"Assets:Recoverable:{_component(partner or '')}"
+        case Role.ROUNDING:
+            return "Expenses:Rounding"
+        case Role.FX_DIFFERENCE:
+            return "Expenses:Fx-Difference"
         case Role.PENDING | Role.PAYABLE:
             return f"Liabilities:Partners:{_component(partner or '')}:{role.capitalize()}"
 
@@ -143,8 +149,9 @@ def _quoted(text: str) -> str:
 
 
 def _title(row: Row) -> str:
-    about = f"{row.deal_source}/{row.deal_id}, {row.plan}" if row.deal_id else row.reason.get("reference", "")
-    return f"{row.kind}: {about}"
+    if row.deal_id:
+        return f"{row.kind}: {row.deal_source}/{row.deal_id}, {row.plan}"
+    return f"{row.kind}: {row.plan}, {row.scope}" if row.scope else f"{row.kind}: {row.reason.get('reference', '')}"
 
 
 def _beancount_head(balances: Sequence[Row]) -> str:

@@ -25,11 +25,12 @@ GUARDS: Final[Mapping[str, Mapping[str, str]]] = {
     "ledger_seal": _KEPT,
     "period_lock": {"period_check": "period_check", "no_truncate": "refuse_change"},
     "posting_key": _KEPT,
+    "rerate": _KEPT,
     "reversal": {"reversal_check": "reversal_check", **_KEPT},
 }
 """Triggers of each table with their functions. Each must exist on the table and on every partition of it, and hold in
 replication mode too."""
-RECORDS: Final = ("adjustment", "adjustment_decision", "audit")
+RECORDS: Final = ("adjustment", "adjustment_decision", "audit", "rerate")
 """Tables to which the service may add rows by itself; into all others it comes through functions alone."""
 
 _ROWS: Final = ", ".join(f"('{table}', '{name}', '{call}')" for table in GUARDS for name, call in GUARDS[table].items())

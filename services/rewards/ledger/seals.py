@@ -20,7 +20,7 @@ _JOURNALS: Final = """
 SELECT j.xid::text, j.journal_id, j.recorded_at, j.kind, j.effective_on, j.period, j.adjusts_period, j.leg_count,
     j.partner, j.deal_source, j.deal_id, j.plan, j.adjusts_journal_id,
     (SELECT r.reverses_journal_id FROM rewards.reversal r WHERE r.journal_id = j.journal_id), j.program,
-    j.program_version, j.source_event, j.reason::text,
+    j.program_version, j.source_event, j.reason::text, j.scope,
     l.numbers, l.ids, l.codes, l.kinds, l.roles, l.partners, l.currencies, l.amounts, l.balances, l.versions
 FROM (SELECT * FROM rewards.journal n WHERE (n.xid, n.journal_id) > ($1::text::xid8, $2) AND {upto}
     ORDER BY n.xid, n.journal_id LIMIT $3) j

@@ -61,7 +61,11 @@ def test_the_program_says_what_the_example_is_about() -> None:
     assert known.attribution.model == Position(kind="position", first="40%", middle="20%", last="40%")
     assert (known.attribution.considers.lookback, known.attribution.considers.grace) == (180, 14)
     plan = known.compensation.plans["influence"]
-    assert {tier: int(rate * 100) for tier, rate in plan.rate.items()} == {"registered": 3, "silver": 5, "gold": 8}
+    assert {tier: int(rate * 100) for tier, rate in (plan.rate or {}).items()} == {
+        "registered": 3,
+        "silver": 5,
+        "gold": 8,
+    }
     assert plan.hold == 30
 
 

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.rewards.domain.accounts import Account, Role
-from services.rewards.domain.earnings import Credit, Credited, Terms, TierFact, target
+from services.rewards.domain.earnings import target
+from services.rewards.domain.inputs import Credit, Credited, Known, Standing, Terms
 from services.rewards.domain.journal import Journal, Kind, Owed, Posted, Reason, differences
 from shared import program
 from tests.unit.rewards.builders import CLOSED, LATER, NOW, typed
 
-TierFacts = list[tuple[str, TierFact]]
+TierFacts = list[tuple[str, Standing]]
 
 PARTNERS = ("acme", "beta", "gamma")
 PROGRAMS = {("northwind", 1): typed(), ("northwind", 2): typed(2, rates={"silver": "1%", "gold": "0%"})}
@@ -56,8 +57,8 @@ class Books:
             found[journal.partner, journal.plan] = Posted(count, number, journal.effective_on, journal.reason, owed)
         return found
 
-    def settle(self, credit: Credit, tiers: dict[str, list[TierFact]], now: datetime) -> tuple[Journal, ...]:
-        made = differences(credit, target(credit, tiers, PROGRAMS, now), self.posted())
+    def settle(self, credit: Credit, tiers: dict[str, list[Standing]], now: datetime) -> tuple[Journal, ...]:
+        made = differences(credit, target(credit, Known(tiers, PROGRAMS), now), self.posted())
         self.post(made)
         return made
 
@@ -80,7 +81,7 @@ def snapshots() -> st.SearchStrategy[Credit]:
 def tier_facts() -> st.SearchStrategy[TierFacts]:
     fact = st.tuples(
         st.sampled_from(PARTNERS),
-        st.builds(TierFact, st.integers(1, 9), st.sampled_from(["silver", "gold"]), st.dates(date(2026, 1, 1), CLOSED)),
+        st.builds(Standing, st.integers(1, 9), st.sampled_from(["silver", "gold"]), st.dates(date(2026, 1, 1), CLOSED)),
     )
     return st.lists(fact, max_size=6, unique_by=lambda item: (item[0], item[1].version))
 
@@ -98,12 +99,12 @@ def test_books_do_not_depend_on_order_or_repetition(
     numbered = [
         Credit(c.source, c.id, number, c.cause, c.terms, c.shares) for number, c in enumerate(revisions, start=1)
     ]
-    arrivals: list[Credit | tuple[str, TierFact]] = [*numbered, *facts]
+    arrivals: list[Credit | tuple[str, Standing]] = [*numbered, *facts]
     arrivals += random.sample(arrivals, len(arrivals) // 2)
     random.shuffle(arrivals)
     books = Books()
     seen: list[Credit] = []
-    tiers: dict[str, list[TierFact]] = {}
+    tiers: dict[str, list[Standing]] = {}
     for arrival in arrivals:
         if isinstance(arrival, Credit):
             seen.append(arrival)
@@ -125,20 +126,20 @@ def test_books_do_not_depend_on_order_or_repetition(
 @given(snapshots(), tier_facts(), st.sampled_from([NOW, LATER]))
 def test_computing_again_posts_nothing(credit: Credit, facts: TierFacts, now: datetime) -> None:
     """A second computation from the same facts and books finds nothing to do; from stale books it makes equal keys."""
-    tiers: dict[str, list[TierFact]] = {}
+    tiers: dict[str, list[Standing]] = {}
     for name, fact in facts:
         tiers.setdefault(name, []).append(fact)
     books = Books()
     first = books.settle(credit, tiers, now)
     assert books.settle(credit, tiers, now) == ()
-    again = differences(credit, target(credit, tiers, PROGRAMS, now), {})
+    again = differences(credit, target(credit, Known(tiers, PROGRAMS), now), {})
     assert [(j.key, j.fingerprint) for j in again] == [(j.key, j.fingerprint) for j in first]
 
 
 @given(snapshots(), tier_facts())
 def test_negative_credit_is_the_exact_mirror(credit: Credit, facts: TierFacts) -> None:
     """A credit note of the same size earns exactly the negative of the sale."""
-    tiers: dict[str, list[TierFact]] = {}
+    tiers: dict[str, list[Standing]] = {}
     for name, fact in facts:
         tiers.setdefault(name, []).append(fact)
     mirrored = Credit(
@@ -159,7 +160,7 @@ def won(revision: int, minor: int, cause: str = "first decision") -> Credit:
 
 def test_the_life_of_a_deal_is_a_chain_of_linked_journals() -> None:
     """Won, raised, matured, lost after maturity, won again: each journal names the one before it, and why."""
-    tiers = {"acme": [TierFact(1, "gold", date(2026, 1, 1))]}
+    tiers = {"acme": [Standing(1, "gold", date(2026, 1, 1))]}
     books = Books()
     books.settle(won(1, 10_000), tiers, NOW)
     books.settle(won(2, 20_000, "the amount changed"), tiers, NOW)
@@ -185,7 +186,7 @@ def test_the_life_of_a_deal_is_a_chain_of_linked_journals() -> None:
 
 def test_a_partner_is_told_what_changed_for_it_and_nothing_of_others() -> None:
     """Its own cause comes from its own journals: the same at any revision, whatever the credit's cause says."""
-    silver, gold = ({"acme": [TierFact(n, tier, date(2026, 1, 1))]} for n, tier in ((1, "silver"), (2, "gold")))
+    silver, gold = ({"acme": [Standing(n, tier, date(2026, 1, 1))]} for n, tier in ((1, "silver"), (2, "gold")))
     retold = "your tier at the close changed: silver -> gold; your rate changed: 5% -> 8%"
     for step in (1, 5):
         books = Books()
@@ -208,26 +209,26 @@ def test_a_partner_is_told_what_changed_for_it_and_nothing_of_others() -> None:
 
 def test_a_journal_of_an_older_release_is_followed_without_its_amount() -> None:
     """Its reason names no currency, so what was credited before is not told; what is credited now is."""
-    before = {"acme": [TierFact(1, "gold", date(2026, 1, 1))]}
+    before = {"acme": [Standing(1, "gold", date(2026, 1, 1))]}
     old: Reason = {"cause": "won", "revision": 1, "credited": "100.00", "tier": "gold", "rate": "8%"}
     posted = {("acme", "influence"): Posted(1, 1, CLOSED, old, {"USD": Owed(800)})}
     credit = won(2, 20_000)
-    (journal,) = differences(credit, target(credit, before, PROGRAMS, NOW), posted)
+    (journal,) = differences(credit, target(credit, Known(before, PROGRAMS), NOW), posted)
     assert journal.reason["own_cause"] == "your credit is 200.00 USD"
 
 
 def test_a_corrected_tier_names_itself_as_the_cause() -> None:
     """When the credit is the same and the tier is not, the adjusting journal says so."""
     books = Books()
-    books.settle(won(1, 10_000), {"acme": [TierFact(1, "silver", date(2026, 1, 1))]}, NOW)
-    (journal,) = books.settle(won(1, 10_000), {"acme": [TierFact(2, "gold", date(2026, 1, 1))]}, NOW)
+    books.settle(won(1, 10_000), {"acme": [Standing(1, "silver", date(2026, 1, 1))]}, NOW)
+    (journal,) = books.settle(won(1, 10_000), {"acme": [Standing(2, "gold", date(2026, 1, 1))]}, NOW)
     assert journal.reason["cause"] == "the partner's tier at the close is gold, before: silver"
     assert journal.legs[0].amount_minor == 300
 
 
 def test_a_corrected_currency_reverses_one_and_books_the_other() -> None:
     """Currencies are never added up: the old one goes to zero, the new one is booked, in two journals."""
-    tiers = {"acme": [TierFact(1, "gold", date(2026, 1, 1))]}
+    tiers = {"acme": [Standing(1, "gold", date(2026, 1, 1))]}
     books = Books()
     books.settle(won(1, 10_000), tiers, NOW)
     euros = Credit("crm", "D-1", 2, "currency corrected", Terms("northwind", 1, CLOSED, "EUR"), won(2, 10_000).shares)
@@ -239,7 +240,7 @@ def test_a_corrected_currency_reverses_one_and_books_the_other() -> None:
 
 def test_a_parked_target_leaves_the_books_alone() -> None:
     """While the governing program version is unknown nothing is posted, and nothing posted is taken back."""
-    tiers = {"acme": [TierFact(1, "gold", date(2026, 1, 1))]}
+    tiers = {"acme": [Standing(1, "gold", date(2026, 1, 1))]}
     books = Books()
     books.settle(won(1, 10_000), tiers, NOW)
     parked = Credit("crm", "D-1", 2, "new rules", Terms("northwind", 9, CLOSED, "USD"), won(2, 1).shares)
