@@ -43,9 +43,10 @@ def amount(minor: int, currency: str) -> Json:
 
 
 def owed(rows: Iterable[Row]) -> list[Json]:
-    """Pending, payable and paid per currency, from (role, currency, posted_minor).
+    """Pending, payable and paid per currency, from (role, currency, posted_minor); and what is to be recovered, if any.
 
-    Credits of the ledger are shown positive. A negative payable was paid and is taken back: later earnings offset it.
+    Credits of the ledger are shown positive. A negative payable was paid and is taken back: later earnings offset it,
+    or it is claimed and then `recoverable`, positive, until it is repaid or written off.
     """
     sums: dict[str, dict[str, int]] = {}
     for row in rows:
@@ -53,6 +54,7 @@ def owed(rows: Iterable[Row]) -> list[Json]:
     return [
         {"currency": currency}
         | {role.value: amount(by_role.get(role, 0), currency) for role in (Role.PENDING, Role.PAYABLE, Role.PAID)}
+        | ({"recoverable": amount(-by_role[Role.RECOVERABLE], currency)} if by_role.get(Role.RECOVERABLE) else {})
         for currency, by_role in sorted(sums.items())
     ]
 

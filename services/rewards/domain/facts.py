@@ -129,7 +129,9 @@ def _unknown_currency(name: str, currency: str) -> Iterator[Fault]:
 
 def _receipt_faults(event: ReceiptRecorded) -> Iterator[Fault]:
     if (event.amount is None) != (event.kind is Movement.CHURN):
-        yield Fault("amount", "must be left out for a churn" if event.amount else f"is missing, but it is a {event.kind}")
+        yield Fault(
+            "amount", "must be left out for a churn" if event.amount else f"is missing, but it is a {event.kind}"
+        )
     if event.amount is not None and event.amount.minor <= 0:
         yield Fault("amount", "must be more than zero")
     if event.of is not None and event.kind not in _OF:
