@@ -26,7 +26,7 @@ async def overpaid(books: Books) -> Books:
     return books
 
 
-async def step(client: httpx.AsyncClient, name: str, minor: int, key: str, **more: Any) -> httpx.Response:
+async def step(client: httpx.AsyncClient, name: str, minor: int, key: str, **more: object) -> httpx.Response:
     body = {"partner": "acme", "step": name, "amount": usd(minor), "on": DAY, "reference": "letter 7"} | more
     return await client.post("/recoveries", json=body, headers={"Idempotency-Key": key})
 
