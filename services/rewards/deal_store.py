@@ -75,7 +75,7 @@ WHERE deal_source = $1 AND deal_id = $2 AND ($3::text IS NULL OR partner = $3) O
 
 
 class Found(NamedTuple):
-    """The credit of a set of deals, those of them with receipts and with lines, and the programs with orders on them."""
+    """The credit of a set of deals, those with receipts, those with lines, and programs with orders on one of them."""
 
     credits: Sequence[Credit]
     with_receipts: Sequence[Deal]
@@ -157,12 +157,12 @@ async def load_posted(
         owed = {row["currency"]: Owed(row["pending"], row["payable"])}
         new = Posted(row["journals"], row["journal_id"], row["effective_on"], orjson.loads(row["reason"]), owed)
         old = of_deal.get(place)
-        of_deal[place] = new if old is None else _merged(old, new)
+        of_deal[place] = new if old is None else merged(old, new)
     return found
 
 
-def _merged(one: Posted, other: Posted) -> Posted:
-    """The same (deal, partner, plan) posted in two currencies: the deal's currency was corrected."""
+def merged(one: Posted, other: Posted) -> Posted:
+    """The same partner and plan posted in two currencies: the deal's was corrected, or what the program pays in."""
     latest = max(one, other, key=lambda posted: posted.last_journal_id)
     return Posted(
         one.journals + other.journals, latest.last_journal_id, latest.last_effective_on, latest.last_reason,

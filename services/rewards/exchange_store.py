@@ -77,7 +77,7 @@ async def save(connection: asyncpg.Connection, facts: Sequence[Fact[RatePublishe
 async def load(
     connection: asyncpg.Connection, wanted: Collection[tuple[str, str, str, date]]
 ) -> dict[Pair, list[Quote]]:  # fmt: skip
-    """The rates that (source, base, quote, day) ask for, each the last one up to its day, in the order of their days."""
+    """The rates that (source, base, quote, day) ask for: the last one up to each day, in the order of their days."""
     found: dict[Pair, list[Quote]] = {}
     rows = await connection.fetch(_LOAD, *store.columns(wanted), MAX_RATE_AGE_DAYS) if wanted else ()
     for row in rows:

@@ -50,7 +50,7 @@ ON CONFLICT (program, plan, partner, span, program_version) DO UPDATE SET deals 
 """
 _TOTALS: Final = """
 SELECT scope_key, partner, program_version, deals, base_minor, pending_minor, payable_minor FROM rewards.scope_total
-WHERE scope_key = ANY($1::text[]) AND deals <> 0
+WHERE scope_key = ANY($1::text[])
 """
 _CLAIMS: Final = """
 SELECT l.program, l.plan, l.governed_on, l.deal_source, l.deal_id, l.partner, l.program_version, l.pending_minor,
@@ -104,7 +104,7 @@ def _row(deal: Deal, kept: Stored) -> tuple[object, ...]:
 
 
 async def load_totals(connection: asyncpg.Connection, scopes: Sequence[Scope]) -> dict[Scope, list[Total]]:
-    """The totals of each scope per partner and program version; a scope without lines is missing from the answer."""
+    """The totals of each scope per partner and program version; one without deals any more is still told."""
     by_key = {lines.key(scope): scope for scope in scopes}
     found: dict[Scope, list[Total]] = {}
     for row in await connection.fetch(_TOTALS, list(by_key)):

@@ -83,9 +83,8 @@ class Loader:
     ) -> Mapping[str, Sequence[Standing]]:  # fmt: skip
         """Of all partners with a share; of those who recruited them too, where a plan pays recruiters."""
         standings = await deal_store.load_standings(connection, {s.partner for c in credits_ for s in c.shares})
-        if any(
-            p.pays == RECRUITERS for program in self._programs.values() for p in program.compensation.plans.values()
-        ):
+        plans = (plan for program in self._programs.values() for plan in program.compensation.plans.values())
+        if any(plan.pays == RECRUITERS for plan in plans):
             recruiters = {fact.recruiter for facts in standings.values() for fact in facts if fact.recruiter}
             standings |= await deal_store.load_standings(connection, recruiters - standings.keys())
         return standings

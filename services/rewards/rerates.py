@@ -38,9 +38,9 @@ class Wanted(BaseModel):
 
 @router.post("/re-rates", status_code=201)
 async def order(wanted: Wanted, caller: Adjuster, state: Shared, idempotency_key: Key = None) -> Json:
-    """Order that deals closed from `first` to `last` pay by another version; what that changes is booked within moments.
+    """Order that deals closed from `first` to `last` pay by another version; the differences are booked within moments.
 
-    Nothing posted changes: differences are booked, each naming the order. Of several orders on one deal the last counts.
+    Nothing posted changes; each difference names the order. Of several orders on one deal the last counts.
     404 for an unknown version; 422 when its compensation cannot be used, the dates are the wrong way round, or the key
     was used for another order. A repeat with the same `Idempotency-Key` answers the first.
     """

@@ -70,7 +70,7 @@ async def reverse(
 def _reversal(row: Row, legs: Sequence[Row], reason: str, day: date) -> Journal:
     of = Journal(
         key="", kind=Kind(row.kind), effective_on=row.effective_on, partner=row.partner, deal_source=row.deal_source,
-        deal_id=row.deal_id, source_event=row.source_event, reason=row.reason,
+        deal_id=row.deal_id, plan=row.plan, scope=row.scope, source_event=row.source_event, reason=row.reason,
         legs=tuple(
             # a vendor's account has no partner
             Leg(Account(Role(leg.role), leg.currency, leg.partner), leg.amount_minor) for leg in legs

@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 import orjson
 
-from services.rewards import store
+from services.rewards import deal_store, store
 from services.rewards.domain.journal import Owed, Posted
 from services.rewards.domain.outcomes import Scope
 
@@ -48,5 +48,5 @@ async def load_posted(
         owed = {row["currency"]: Owed(row["pending"], row["payable"])}
         new = Posted(row["journals"], row["journal_id"], row["effective_on"], orjson.loads(row["reason"]), owed)
         old = of_scope.get(row["partner"])
-        of_scope[row["partner"]] = new if old is None else old.merged(new)
+        of_scope[row["partner"]] = new if old is None else deal_store.merged(old, new)
     return found

@@ -97,6 +97,7 @@ def journal(row: Row, legs: Sequence[Row], *, only_for: str | None) -> Json:
         "partner": row.partner,
         "deal": {"source": row.deal_source, "id": row.deal_id} if row.deal_id is not None else None,
         "plan": row.plan,
+        "scope": row.scope,
         "adjusts": row.adjusts_journal_id,
         "program": row.program,
         "program_version": row.program_version,
@@ -135,6 +136,7 @@ def line(row: Row, legs: Iterable[Row], *, only_for: str | None) -> Json:
         "effective_on": row.effective_on.isoformat(),
         "deal": {"source": row.deal_source, "id": row.deal_id} if row.deal_id is not None else None,
         "plan": row.plan,
+        "scope": row.scope,
         "adjusts": row.adjusts_journal_id,
         "changes": changes,
         "reason": reason(row.kind, row.reason, only_for=only_for),
@@ -189,7 +191,7 @@ def earning(
 
     A partner sees no touchpoints here: which of them count, and for how much, depends on those of others.
     """
-    currency = item.terms.currency
+    currency = item.currency
     booked = posted.get((item.share.partner, item.plan)) if item.plan is not None else None
     sums = booked.owed.get(currency) if booked else None
     touches = {"touchpoints": share.get("touchpoints", []), "touchpoint_count": share["touchpoint_count"]}
@@ -198,7 +200,7 @@ def earning(
         "influence": share.get("influence"),
         **(touches if only_for is None else {}),
         "share": item.share.share,
-        "credited": amount(item.share.amount_minor, currency),
+        "credited": amount(item.share.amount_minor, item.terms.currency),
         "plan": item.plan,
         "tier": item.tier,
         "rate": program.percent(item.rate) if item.rate is not None else None,
@@ -209,6 +211,7 @@ def earning(
         if item.state
         else None,
         "nothing_earned": item.reason,
+        "waits_for": item.waits_for,
         "posted": {
             "pending": amount(sums.pending_minor if sums else 0, currency),
             "payable": amount(sums.payable_minor if sums else 0, currency),

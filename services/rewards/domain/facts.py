@@ -129,9 +129,8 @@ def _unknown_currency(name: str, currency: str) -> Iterator[Fault]:
 
 def _receipt_faults(event: ReceiptRecorded) -> Iterator[Fault]:
     if (event.amount is None) != (event.kind is Movement.CHURN):
-        yield Fault(
-            "amount", "must be left out for a churn" if event.amount else f"is missing, but it is a {event.kind}"
-        )
+        said = "must be left out for a churn" if event.amount else f"is missing, but it is a {event.kind}"
+        yield Fault("amount", said)
     if event.amount is not None and event.amount.minor <= 0:
         yield Fault("amount", "must be more than zero")
     if event.of is not None and event.kind not in _OF:
@@ -157,19 +156,23 @@ def _credit_faults(event: PaidCredit) -> Iterator[Fault]:
             yield Fault(name, "is missing, but the deal is credited")
     if event.amount is None or event.unattributed is None:
         return
+    yield from _share_faults(event, event.amount.currency)
+    total = sum(share.amount.minor for share in event.shares) + event.unattributed.minor
+    if total != event.amount.minor or event.unattributed.currency != event.amount.currency:
+        yield Fault("amount", "must equal the sum of the shares and the unattributed rest, in one currency")
+
+
+def _share_faults(event: PaidCredit, currency: str) -> Iterator[Fault]:
     for name, base in (("margin", event.margin), ("first_year_value", event.first_year_value)):
-        if base is not None and base.currency != event.amount.currency:
-            yield Fault(f"{name}.currency", f"must be {event.amount.currency}, the deal's")
+        if base is not None and base.currency != currency:
+            yield Fault(f"{name}.currency", f"must be {currency}, the deal's")
     seen: set[str] = set()
     for index, share in enumerate(event.shares):
         if share.partner in seen:
             yield Fault(f"shares[{index}].partner", f"{share.partner!r} has a share already")
-        if share.amount.currency != event.amount.currency:
-            yield Fault(f"shares[{index}].amount.currency", f"must be {event.amount.currency}, the deal's")
+        if share.amount.currency != currency:
+            yield Fault(f"shares[{index}].amount.currency", f"must be {currency}, the deal's")
         for place, part in enumerate(share.activities):
             if not _FRACTION.fullmatch(part.share):
                 yield Fault(f"shares[{index}].activities[{place}].share", "must be a fraction such as 2/15")
         seen.add(share.partner)
-    total = sum(share.amount.minor for share in event.shares) + event.unattributed.minor
-    if total != event.amount.minor or event.unattributed.currency != event.amount.currency:
-        yield Fault("amount", "must equal the sum of the shares and the unattributed rest, in one currency")

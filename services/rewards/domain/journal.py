@@ -52,7 +52,8 @@ class Journal:
     """A balanced posting before it is booked. `reason` explains it to the partner and to finance.
 
     `period` asks for a month of accounting by name (its first day), which must be open; None leaves it to the ledger.
-    `reverses` is a journal whose every leg this one takes back, once.
+    `reverses` is a journal whose every leg this one takes back, once. `scope` is the span, or the budget, whose deals
+    together it is about, under the plan; then it has no deal.
     """
 
     key: str
@@ -70,6 +71,7 @@ class Journal:
     program_version: int | None = None
     period: date | None = None
     reverses: int | None = None
+    scope: str | None = None
 
     @property
     def fingerprint(self) -> bytes:
@@ -81,6 +83,8 @@ class Journal:
         )  # fmt: skip
         if self.period is not None or self.reverses is not None:  # else as releases before had it: keys are for ever
             content += (self.period, self.reverses)
+        if self.scope is not None:
+            content += (self.scope,)
         return hashlib.sha256(orjson.dumps(content)).digest()
 
 

@@ -24,6 +24,8 @@ def journal(of: Journal, journal_id: int, *, key: str, effective_on: date, sourc
     """
     if of.deal_id is not None:
         raise ValueError(f"journal {journal_id} follows deal {of.deal_source}/{of.deal_id}; change the facts instead")
+    if of.scope is not None:
+        raise ValueError(f"journal {journal_id} follows the deals of {of.scope} under plan {of.plan!r}")
     if of.kind not in REVERSIBLE:
         raise ValueError(f"journal {journal_id} is a {of.kind}; only what people booked by hand is taken back")
     reference = of.reason.get("reference")

@@ -81,7 +81,8 @@ CHECKS: Final[Mapping[str, str]] = {
             AND b.journal_id IS NULL"""),
     "every reversal takes back exactly what was earned": _check("journal", """
         SELECT r.journal_id, format('reversal %s leaves %s minor units', r.journal_id, sum(e.amount_minor))
-        FROM owed r JOIN owed j ON (j.partner, j.plan, j.of) = (r.partner, r.plan, r.of) AND j.journal_id <= r.journal_id
+        FROM owed r
+        JOIN owed j ON (j.partner, j.plan, j.of) = (r.partner, r.plan, r.of) AND j.journal_id <= r.journal_id
         JOIN rewards.entry e ON (e.journal_id, e.recorded_at) = (j.journal_id, j.recorded_at)
         JOIN rewards.account a USING (account_id)
         WHERE r.kind = 'reversal' AND a.role = 'commission'
@@ -120,6 +121,11 @@ CHECKS: Final[Mapping[str, str]] = {
             OR NOT EXISTS (SELECT FROM rewards.entry e JOIN rewards.account c USING (account_id)
                 WHERE e.journal_id = j.journal_id AND e.recorded_at = j.recorded_at AND c.role = a.against
                 AND (e.currency, e.amount_minor) = (a.currency, a.amount_minor))"""),
+    "every true-up has the total of its scope": _check("journal", """
+        SELECT j.journal_id, format('journal %s is for %s of plan %s, in which partner %s has no deals',
+            j.journal_id, j.scope, j.plan, j.partner)
+        FROM rewards.journal j WHERE j.scope IS NOT NULL AND NOT EXISTS (SELECT FROM rewards.scope_total t
+            WHERE (t.program, t.plan, t.partner, t.span) = (j.program, j.plan, j.partner, j.scope))"""),
     "every scope's total equals its lines": _check("scope_total", """
         SELECT ROW(t.scope_key, partner, program_version)::text, format(
             'the total of %s, plan %s, partner %s, %s, version %s is not the sum of its lines',

@@ -1,7 +1,8 @@
 """Posting a batch of journals: one call of the database's posting function, the only way into the ledger.
 
-The function (migrations/plans_posting.sql) takes arrays, runs a constant number of statements, books each key once and keeps
-balances exact under concurrency. Here journals become its arrays. The caller owns the transaction; nothing commits.
+The function (migrations/plans_posting.sql) takes arrays, runs a constant number of statements, books each key once and
+keeps balances exact under concurrency. Here journals become its arrays. The caller owns the transaction; nothing
+commits.
 """
 
 from __future__ import annotations

@@ -13,11 +13,15 @@ from typing import Final
 
 import asyncpg
 
+from services.rewards import scopes
 from services.rewards.deal_store import Deal
+from services.rewards.domain.journal import Journal
+from services.rewards.domain.outcomes import Scope
 from services.rewards.ledger import checks, seal_check
 from services.rewards.ledger.seal_check import Tally
 from services.rewards.loading import Facts, Loader
-from shared import database
+from services.rewards.scopes import Scopes
+from shared import database, keys
 
 TIMEOUT_S: Final = 600.0
 """A check reads whole tables: a million journals take seconds, a slow disk with ten times as many takes minutes."""
@@ -30,6 +34,11 @@ SELECT DISTINCT ON (c.deal_source, c.deal_id) c.deal_source, c.deal_id,
         OR EXISTS (SELECT FROM rewards.maturity m WHERE m.deal_key = c.deal_key AND m.due_at <= $4) AS waiting
 FROM rewards.credit_snapshot c WHERE (c.deal_source, c.deal_id) > ($1, $2)
 ORDER BY c.deal_source, c.deal_id LIMIT $3
+"""
+_SCOPES: Final = """
+SELECT DISTINCT t.scope_key, EXISTS (SELECT FROM rewards.dirty d WHERE d.key = t.scope_key)
+    OR EXISTS (SELECT FROM rewards.maturity m WHERE m.deal_key = t.scope_key AND m.due_at <= $3) AS waiting
+FROM rewards.scope_total t WHERE t.scope_key > $1 ORDER BY t.scope_key LIMIT $2
 """
 
 
@@ -45,7 +54,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings of one run. Deals `waiting` to be reconciled have facts newer than their journals: no fault."""
+    """All findings of one run. Deals and scopes `waiting` to be reconciled have facts newer than their journals."""
 
     at: datetime
     findings: Sequence[Finding]
@@ -81,17 +90,18 @@ async def examine(connection: asyncpg.Connection, now: datetime, head: bytes | N
     findings += [_finding("every sealed journal is as it was sealed", journals)]
     if head is not None:
         findings += [_finding("the hash kept outside is part of the chain", await seal_check.find(connection, head))]
-    recomputed, waiting = await _recompute(connection, now)
-    return Report(now, (*findings, recomputed), waiting)
+    loader = Loader()
+    deals, waiting = await _recompute(connection, loader, now)
+    settled, more = await _recompute_scopes(connection, loader, now)
+    return Report(now, (*findings, deals, settled), waiting + more)
 
 
 def _finding(check: str, tally: Tally) -> Finding:
     return Finding(check, tally.examined, tally.faults, tally.first)
 
 
-async def _recompute(connection: asyncpg.Connection, now: datetime) -> tuple[Finding, int]:
+async def _recompute(connection: asyncpg.Connection, loader: Loader, now: datetime) -> tuple[Finding, int]:
     """Compute every deal's target again from its facts, as the reconciler does, and compare with what is posted."""
-    loader = Loader()
     examined = faults = waiting = 0
     first: str | None = None
     place: Deal = ("", "")
@@ -107,10 +117,40 @@ async def _recompute(connection: asyncpg.Connection, now: datetime) -> tuple[Fin
     return Finding("posted amounts equal what the facts say", examined, faults, first), waiting
 
 
+async def _recompute_scopes(connection: asyncpg.Connection, loader: Loader, now: datetime) -> tuple[Finding, int]:
+    """The same for what plans settle beyond single deals, from the totals, which a check of their own proves."""
+    examined = faults = waiting = 0
+    first: str | None = None
+    place = ""
+    while rows := await connection.fetch(_SCOPES, place, DEALS, now, timeout=TIMEOUT_S):
+        place = rows[-1]["scope_key"]
+        settled = [Scope(*keys.unpack(row["scope_key"])) for row in rows if not row["waiting"]]
+        waiting += len(rows) - len(settled)
+        found = await scopes.load(connection, loader, settled)
+        for fault in _scope_faults(found, now):
+            first = first or fault
+            faults += 1
+        examined += len(settled)
+    return Finding("posted true-ups equal what their deals say", examined, faults, first), waiting
+
+
 def _faults(facts: Facts, now: datetime) -> list[str]:
+    found = []
+    for credit in facts.credits:
+        target, deal = facts.target(credit, now), f"deal {credit.source}/{credit.id}"
+        found += [_off(deal, missing) for missing in facts.differences(credit, target)]
+        found += [f"{deal}: a line is not what its facts say" for _ in facts.changes(credit, target)]
+    return found
+
+
+def _scope_faults(found: Scopes, now: datetime) -> list[str]:
     return [
-        f"deal {credit.source}/{credit.id}, partner {missing.partner}, plan {missing.plan}: "
-        + ", ".join(f"{leg.account.code} is off by {-leg.amount_minor} minor units" for leg in missing.legs)
-        for credit in facts.credits
-        for missing in facts.differences(credit, facts.target(credit, now))
+        _off(f"scope {scope.span} of program {scope.program}", missing)
+        for scope in found.totals
+        for missing in found.differences(scope, found.targets(scope, now))
     ]
+
+
+def _off(what: str, missing: Journal) -> str:
+    legs = ", ".join(f"{leg.account.code} is off by {-leg.amount_minor} minor units" for leg in missing.legs)
+    return f"{what}, partner {missing.partner}, plan {missing.plan}: {legs}"

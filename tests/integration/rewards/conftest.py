@@ -16,8 +16,9 @@ from tests.integration.rewards.harness import Books
 NewBooks = Callable[[], AbstractAsyncContextManager[Books]]
 
 GUARDED = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry", "ledger_seal")
-RECORDS = ("adjustment", "adjustment_decision", "audit")
+RECORDS = ("adjustment", "adjustment_decision", "audit", "rerate")
 FACTS = ("credit_snapshot", "partner_version", "program_version", "conflict", "maturity", "dirty")
+PLANS = ("receipt", "exchange_rate", "earning_line", "scope_total")
 GUARDS = """DO $$ DECLARE place regclass; BEGIN
     FOR place IN SELECT tgrelid FROM pg_trigger WHERE tgname = 'no_truncate' LOOP
         EXECUTE format('ALTER TABLE %s {change} TRIGGER no_truncate', place);
@@ -25,7 +26,7 @@ GUARDS = """DO $$ DECLARE place regclass; BEGIN
 END $$"""
 EMPTY = "; ".join([
     GUARDS.format(change="DISABLE"),
-    "TRUNCATE " + ", ".join(f"rewards.{table}" for table in (*GUARDED, *RECORDS, *FACTS)) + " RESTART IDENTITY",
+    "TRUNCATE " + ", ".join(f"rewards.{table}" for table in (*GUARDED, *RECORDS, *FACTS, *PLANS)) + " RESTART IDENTITY",
     "ALTER SEQUENCE rewards.journal_id RESTART",
     GUARDS.format(change="ENABLE ALWAYS"),
 ])  # fmt: skip

@@ -8,12 +8,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from shared import money, program
-from shared.events import credit, directory
+from shared.events import credit, directory, exchange, receipt
 from shared.events import program as program_events
 from shared.events.base import Contract, Money
 from shared.events.credit import MAX_TOUCHPOINTS_PER_SHARE, CreditDecided, Share, Status
 from shared.events.directory import PartnerUpserted
+from shared.events.exchange import RatePublished
 from shared.events.program import ProgramActivated
+from shared.events.receipt import Movement, ReceiptRecorded
 from shared.message import Message
 from shared.program import Program
 
@@ -89,9 +91,32 @@ def activated(version: int = 1, **changes: Any) -> ProgramActivated:  # noqa: AN
     )
 
 
+def received(
+    name: str, kind: Movement, minor: int | None, deal: str = "D-1", *, on: date = CLOSED, of: str | None = None,
+    currency: str = "USD",
+) -> ReceiptRecorded:  # fmt: skip
+    """Money of a deal in minor units, or without any a customer that left."""
+    amount = None if minor is None else Money.of(minor, currency)
+    return ReceiptRecorded(source="crm", id=name, deal=deal, kind=kind, amount=amount, of=of, on=on, received_at=NOW)
+
+
+def published(base: str, quote: str, rate: str, *, on: date = CLOSED, source: str = "ecb") -> RatePublished:
+    """An exchange rate."""
+    return RatePublished(source=source, base=base, quote=quote, rate=rate, on=on, received_at=NOW)
+
+
+def planned(version: int = 1, *, plans: Mapping[str, Any], **compensation: object) -> ProgramActivated:
+    """A program version with these plans, and more words of its compensation."""
+    content = document(version, plans=plans)
+    content["compensation"] |= compensation
+    return ProgramActivated(program="northwind", version=version, document=content, received_at=NOW)
+
+
 _TYPES = {
     CreditDecided: (credit.TOPIC, credit.DECIDED),
     PartnerUpserted: (directory.TOPIC, directory.PARTNER_UPSERTED),
+    RatePublished: (exchange.TOPIC, exchange.PUBLISHED),
+    ReceiptRecorded: (receipt.TOPIC, receipt.RECORDED),
     ProgramActivated: (program_events.TOPIC, program_events.ACTIVATED),
 }
 

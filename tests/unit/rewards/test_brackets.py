@@ -14,10 +14,14 @@ from services.rewards.domain.brackets import Part, parts
 from shared.program.compensation import Brackets
 
 CENTS = Fraction(100)
-STEPS: list[dict[str, Any]] = [{"from": 0, "to": 10_000, "rate": "5%"}, {"from": 10_000, "to": 50_000, "rate": "8%"},
-         {"from": 50_000, "rate": "10%"}]  # fmt: skip
-OF_QUOTA: list[dict[str, Any]] = [{"from": 0, "to": "100%", "rate": "5%"}, {"from": "100%", "to": "120%", "times": "120%"},
-            {"from": "120%", "times": "150%"}]  # fmt: skip
+STEPS: list[dict[str, Any]] = [
+    {"from": 0, "to": 10_000, "rate": "5%"}, {"from": 10_000, "to": 50_000, "rate": "8%"},
+    {"from": 50_000, "rate": "10%"},
+]  # fmt: skip
+OF_QUOTA: list[dict[str, Any]] = [
+    {"from": 0, "to": "100%", "rate": "5%"}, {"from": "100%", "to": "120%", "times": "120%"},
+    {"from": "120%", "times": "150%"},
+]  # fmt: skip
 
 
 def made(apply: str = "marginal", steps: list[dict[str, Any]] | None = None, **words: Any) -> Brackets:  # noqa: ANN401

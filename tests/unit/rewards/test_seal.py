@@ -27,7 +27,7 @@ def booked(journal_id: int = 1, minor: int = 5, **changes: Any) -> Booked:  # no
     )
     return Booked(
         700, journal_id, AT, "payment", date(2026, 3, 1), date(2026, 3, 1), None, 2, "acme", None, None, None, None,
-        None, None, None, "test", '{"reference": "r", "cause": "p"}', legs,
+        None, None, None, "test", '{"reference": "r", "cause": "p"}', None, legs,
     )._replace(**changes)  # fmt: skip
 
 
@@ -91,6 +91,18 @@ def test_the_encoding_of_version_1_stays_as_it_is() -> None:
     assert json.loads(seal.encode(booked()))["recorded_at"] == "2026-03-10T12:00:00.000005+00:00"
 
 
+def test_a_journal_with_a_scope_is_encoded_with_it_as_version_2() -> None:
+    """All that version 1 says, and the scope; a block of both kinds is of version 1."""
+    old, new = (json.loads(seal.encode(booked(scope=scope))) for scope in (None, "2026-Q1"))
+    assert new == old | {"version": 2, "scope": "2026-Q1"}
+    assert "scope" not in old
+    block = seal.build(1, seal.GENESIS, [booked(), booked(2, scope="2026-Q1")])
+    assert seal.chain_fault(None, block, block.block.hash) is None
+    assert seal.first_difference(block, [booked(), booked(2, scope="2026-Q2")]) == (
+        "block 1: journal 2 is not as it was sealed"
+    )
+
+
 def test_one_content_has_one_encoding() -> None:
     """Another zone of the same instant, and another spelling of the same reason, are the same journal."""
     there = AT.astimezone(timezone(timedelta(hours=5, minutes=30)))
@@ -102,7 +114,8 @@ OTHER: dict[str, Any] = {
     "xid": 701, "journal_id": 2, "recorded_at": AT + timedelta(microseconds=1), "kind": "accrual",
     "effective_on": date(2026, 3, 2), "period": date(2026, 4, 1), "adjusts_period": date(2026, 3, 1), "leg_count": 3,
     "partner": "beta", "deal_source": "crm", "deal_id": "D", "plan": "p", "adjusts_journal_id": 1,
-    "reverses_journal_id": 1, "program": "p", "program_version": 1, "source_event": "other", "reason": "{}", "legs": (),
+    "reverses_journal_id": 1, "program": "p", "program_version": 1, "source_event": "other", "reason": "{}", "scope": "2026-Q1",
+    "legs": (),
 }  # fmt: skip
 OTHER_LEG: dict[str, Any] = {
     "leg_no": 3, "account_id": 3, "account": "x", "kind": "asset", "role": "paid", "partner": None, "currency": "EUR",
