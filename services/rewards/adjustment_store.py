@@ -13,8 +13,8 @@ from shared.access import Caller
 
 _FILE: Final = """
 INSERT INTO rewards.adjustment (idempotency_key, fingerprint, partner, account, currency, amount_minor, effective_on,
-    reason, reference, deal_source, deal_id, needs_approval, proposed_by, proposed_source)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    reason, reference, deal_source, deal_id, against, needs_approval, proposed_by, proposed_source)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 ON CONFLICT DO NOTHING RETURNING adjustment_id
 """
 _FILED: Final = "SELECT adjustment_id, fingerprint FROM rewards.adjustment WHERE idempotency_key = $1"
@@ -57,8 +57,8 @@ async def file(
     """Put an adjustment on file under its request key, or find what is there: of two at once the second waits."""
     made = await connection.fetchval(
         _FILE, key, wanted.fingerprint, wanted.partner, wanted.account, wanted.currency, wanted.amount_minor,
-        wanted.effective_on, wanted.reason, wanted.reference, wanted.deal_source, wanted.deal_id, needs_approval,
-        caller.key_id, caller.source,
+        wanted.effective_on, wanted.reason, wanted.reference, wanted.deal_source, wanted.deal_id, wanted.against,
+        needs_approval, caller.key_id, caller.source,
     )  # fmt: skip
     if made is not None:
         return Filed(made, fresh=True, same=True)
@@ -73,7 +73,7 @@ async def load(connection: asyncpg.Connection, adjustment_id: int) -> OnFile | N
         return None
     wanted = Adjustment(
         row["partner"], Role(row["account"]), row["amount_minor"], row["currency"], row["effective_on"],
-        row["reason"], row["reference"], row["deal_source"], row["deal_id"],
+        row["reason"], row["reference"], row["deal_source"], row["deal_id"], Role(row["against"]),
     )  # fmt: skip
     return OnFile(wanted, row["proposed_by"], row["outcome"])
 

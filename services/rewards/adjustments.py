@@ -54,7 +54,10 @@ class Wanted(BaseModel):
 
     partner: Id
     amount: Money = Field(description="Positive is in the partner's favour, negative takes back")
-    account: Literal[Role.PENDING, Role.PAYABLE]
+    account: Literal[Role.PENDING, Role.PAYABLE, Role.RECOVERABLE]
+    against: Literal[Role.COMMISSION, Role.ROUNDING, Role.FX_DIFFERENCE] = Field(
+        default=Role.COMMISSION, description="The vendor's account on the other side"
+    )
     effective_on: date = Field(ge=date(1970, 1, 1), le=date(2200, 12, 31))
     reason: Said = Field(description="Why; the partner reads it on its statement")
     reference: Said = Field(description="Where it can be looked up: a ticket, an agreement, a mail")
@@ -150,7 +153,7 @@ def _asked(wanted: Wanted) -> Adjustment:
     deal = wanted.deal
     return Adjustment(
         wanted.partner, wanted.account, wanted.amount.minor, wanted.amount.currency, wanted.effective_on,
-        wanted.reason, wanted.reference, deal.source if deal else None, deal.id if deal else None,
+        wanted.reason, wanted.reference, deal.source if deal else None, deal.id if deal else None, wanted.against,
     )  # fmt: skip
 
 

@@ -19,10 +19,12 @@ from services.rewards import (
     deal_store,
     doors,
     general_ledger,
+    listings,
     payments,
     periods,
     queries,
     records,
+    recoveries,
     rerates,
     reversals,
     seals,
@@ -33,7 +35,6 @@ from services.rewards.doors import AsOf, First, Json, KnownAt, Last, Paged, Read
 from services.rewards.ledger import export, verify
 from services.rewards.loading import Loader
 from shared import http
-from shared.errors import Fault
 from shared.events.base import Id
 from shared.service import Parts
 
@@ -51,7 +52,9 @@ def create_app(parts: Parts, *, approval_above: int = adjustment.APPROVAL_ABOVE)
     )  # fmt: skip
     app.state.rewards = doors.State(parts.database, parts.clock, asyncio.Lock(), asyncio.Lock(), approval_above)
     app.include_router(router)
-    for part in (payments, adjustments, rerates, reversals, periods, records, general_ledger, seals):
+    for part in (
+        payments, recoveries, adjustments, rerates, reversals, periods, records, general_ledger, listings, seals,
+    ):  # fmt: skip
         app.include_router(part.router, prefix=PREFIX)
     return app
 
@@ -125,14 +128,12 @@ async def list_journals(
     first: First = None, last: Last = None,
 ) -> Json:  # fmt: skip
     """Journals with their entries and reasons, in the order of their ids, by partner, deal and day of booking."""
-    if (deal is None) != (deal_source is None):
-        missing = "deal" if deal is None else "deal_source"
-        raise http.Problem(422, "Invalid request", errors=[Fault(missing, "`deal_source` and `deal` go together")])
+    of_deal = doors.deal(deal_source, deal)
     partner = partner or caller.partner
     if partner is not None:
         await doors.known(connection, caller, partner)
     rows = await queries.journals(
-        connection, partner=partner, deal=(deal_source, deal) if deal is not None and deal_source is not None else None,
+        connection, partner=partner, deal=of_deal,
         period=doors.period(first, last), after=doors.after(page), limit=page.limit,
     )  # fmt: skip
     legs = await queries.entries(connection, [row.journal_id for row in rows])

@@ -13,7 +13,7 @@ from fastapi import Depends, Header, Query, Request
 from pydantic import AfterValidator, AwareDatetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.rewards import queries
+from services.rewards import queries, views
 from services.rewards.queries import Period
 from shared import http
 from shared.access import Caller
@@ -126,13 +126,38 @@ def period(first: date | None, last: date | None) -> Period:
     return Period(first, last)
 
 
+async def booked(state: State, journal_id: int, caller: Caller) -> Json:
+    """What a request booked, as `/journals` shows it."""
+    async with state.database.engine.connect() as connection:
+        row = await queries.journal(connection, journal_id)
+        legs = await queries.entries(connection, [journal_id])
+    if row is None:
+        raise AssertionError(f"journal {journal_id} was booked and is gone")
+    return views.journal(row, legs, only_for=caller.partner)
+
+
+def deal(source: str | None, deal_id: str | None) -> tuple[str, str] | None:
+    """A deal named by both halves of its key, or none; 422 for one half."""
+    if source is not None and deal_id is not None:
+        return source, deal_id
+    if source is None and deal_id is None:
+        return None
+    missing = "deal" if deal_id is None else "deal_source"
+    raise http.Problem(422, "Invalid request", errors=[Fault(missing, "`deal_source` and `deal` go together")])
+
+
 def after(page: http.Page) -> int:
     """The id behind which the page begins; a cursor of another list is refused."""
     if page.after is None:
         return 0
     if len(page.after) != 1 or not re.fullmatch(r"[0-9]{1,18}", page.after[0]):
-        raise http.Problem(422, "Invalid request", errors=[Fault("cursor", "use `next` of the page before, unchanged")])
+        raise foreign_cursor()
     return int(page.after[0])
+
+
+def foreign_cursor() -> http.Problem:
+    """422 for a cursor that this list did not give."""
+    return http.Problem(422, "Invalid request", errors=[Fault("cursor", "use `next` of the page before, unchanged")])
 
 
 def page(items: list[Json], page: http.Page, last_id: int | None) -> Json:

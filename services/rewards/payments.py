@@ -8,12 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.rewards import doors, queries, trail, views
+from services.rewards import doors, trail
 from services.rewards.domain import payment
 from services.rewards.domain.journal import Journal
 from services.rewards.doors import Json, Key, Shared
 from services.rewards.ledger import pay, post
-from services.rewards.queries import Period
 from services.rewards.trail import Action
 from shared import http, money
 from shared.access import Caller
@@ -32,6 +31,7 @@ class Payment(BaseModel):
 
     partner: Id
     amount: Money
+    sent: Money | None = Field(default=None, description="What left your bank, when that was another currency")
     paid_on: date = Field(ge=date(1970, 1, 1), le=date(2200, 12, 31))
     reference: Text = Field(min_length=1, description="Your bank's or payment system's reference")
 
@@ -55,16 +55,11 @@ async def record_payment(wanted: Payment, caller: Payer, state: Shared, idempote
     except pay.KeyReused:
         detail = "This Idempotency-Key was used for another payment; take a new key for each payment."
         raise http.Problem(422, "Idempotency-Key reused", detail) from None
-    except post.NotPayable as error:
-        payable = money.to_decimal(error.payable_minor, amount.currency)
+    except post.BeyondBalance as error:
+        payable = money.to_decimal(error.held_minor, amount.currency)
         detail = f"{payable} {amount.currency} is payable to {wanted.partner}; {amount.amount} was asked for."
         raise http.Problem(409, "More than is payable", detail) from None
-    async with state.database.engine.connect() as connection:
-        rows = await queries.journals(
-            connection, partner=wanted.partner, deal=None, period=Period(), after=receipt.journal_id - 1, limit=1
-        )
-        legs = await queries.entries(connection, [receipt.journal_id])
-    return views.journal(rows[0], legs, only_for=caller.partner)
+    return await doors.booked(state, receipt.journal_id, caller)
 
 
 def _payment_journal(wanted: Payment, caller: Caller, key: str | None, now: datetime) -> Journal:
@@ -72,7 +67,12 @@ def _payment_journal(wanted: Payment, caller: Caller, key: str | None, now: date
     if wanted.amount.minor <= 0:
         raise http.Problem(422, "Invalid request", errors=[Fault("amount.amount", "must be more than zero")])
     doors.refuse_future("paid_on", wanted.paid_on, now)
+    sent = wanted.sent
+    if sent is not None and (sent.minor <= 0 or sent.currency == wanted.amount.currency):
+        said = "must be more than zero, in another currency than `amount`; leave it out when it is the same"
+        raise http.Problem(422, "Invalid request", errors=[Fault("sent", said)])
     return payment.journal(
         source=caller.source, key=key, partner=wanted.partner, amount_minor=wanted.amount.minor,
         currency=wanted.amount.currency, paid_on=wanted.paid_on, reference=wanted.reference,
+        sent=(sent.minor, sent.currency) if sent is not None else None,
     )  # fmt: skip

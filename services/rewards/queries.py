@@ -17,7 +17,7 @@ Row = sa.Row[*tuple[Any, ...]]
 FETCH: Final = 500
 """Rows fetched at a time while the books are exported: memory stays flat, and other requests get their turn between."""
 
-_ITS_LEGS: Final = sa.and_(
+ITS_LEGS: Final = sa.and_(
     tables.journal.c.journal_id == tables.entry.c.journal_id, tables.journal.c.recorded_at == tables.entry.c.recorded_at
 )
 """A journal and its legs lie in the same month's partitions: the moment of booking leads there."""
@@ -93,7 +93,7 @@ async def balances_at(connection: AsyncConnection, point: Point, partner: str) -
     entry, account = tables.entry.c, tables.account.c
     query = (
         sa.select(account.role, entry.currency, sa.func.sum(entry.amount_minor).label("posted_minor"))
-        .join_from(tables.journal, tables.entry, _ITS_LEGS)
+        .join_from(tables.journal, tables.entry, ITS_LEGS)
         .join(tables.account, entry.account_id == account.account_id)
         .where(tables.journal.c.partner == partner, account.partner == partner, *point.holds())
         .group_by(account.role, entry.currency)
@@ -111,7 +111,7 @@ async def accounts_at(connection: AsyncConnection, point: Point, *, after: int, 
     else:
         sums = (
             sa.select(entry.account_id, sa.func.sum(entry.amount_minor).label("posted_minor"))
-            .join_from(tables.journal, tables.entry, _ITS_LEGS)
+            .join_from(tables.journal, tables.entry, ITS_LEGS)
             .where(entry.account_id.in_(sa.select(shown.c.account_id)), *point.holds())
             .group_by(entry.account_id)
             .subquery()
@@ -150,7 +150,7 @@ async def general_ledger(connection: AsyncConnection, months: Period) -> Sequenc
     by = (month, account.code, account.kind, account.role, account.currency)
     query = (
         sa.select(*by, debit, credit)
-        .join_from(tables.journal, tables.entry, _ITS_LEGS)
+        .join_from(tables.journal, tables.entry, ITS_LEGS)
         .join(tables.account, tables.entry.c.account_id == account.account_id)
         .group_by(*by)
         .order_by(month, account.currency, account.code)
@@ -204,7 +204,7 @@ async def balances_before(connection: AsyncConnection, partner: str, day: date |
     total = sa.func.sum(entry.amount_minor).label("posted_minor")
     query = (
         sa.select(account.role, entry.currency, total)
-        .join_from(tables.journal, tables.entry, _ITS_LEGS)
+        .join_from(tables.journal, tables.entry, ITS_LEGS)
         .join(tables.account, entry.account_id == account.account_id)
         .where(column.partner == partner, account.partner == partner, column.recorded_at < _midnight(day))
         .group_by(account.role, entry.currency)
@@ -218,7 +218,7 @@ async def books(connection: AsyncConnection) -> AsyncIterator[Row]:
     query = (
         sa.select(tables.journal, entry.leg_no, entry.currency, entry.amount_minor, entry.balance_after, account.code,
                   account.kind.label("account_kind"), account.role, account.partner.label("account_partner"))
-        .join_from(tables.journal, tables.entry, _ITS_LEGS)
+        .join_from(tables.journal, tables.entry, ITS_LEGS)
         .join(tables.account, entry.account_id == account.account_id)
         .order_by(entry.journal_id, entry.leg_no)
     )  # fmt: skip

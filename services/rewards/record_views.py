@@ -18,6 +18,7 @@ def adjustment(row: Row) -> Json:
         "partner": row.partner,
         "amount": amount(row.amount_minor, row.currency),
         "account": row.account,
+        "against": row.against,
         "effective_on": row.effective_on.isoformat(),
         "reason": row.reason,
         "reference": row.reference,

@@ -10,7 +10,7 @@ import asyncpg
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.rewards import adjustment_store, doors, queries, trail, views
+from services.rewards import adjustment_store, doors, queries, trail
 from services.rewards.domain import adjustment, reversal
 from services.rewards.domain.accounts import Account, Role
 from services.rewards.domain.journal import Journal, Kind, Leg
@@ -64,12 +64,7 @@ async def reverse(
         made = await _post(connection, journal, journal_id)
         request = {"journal": journal_id} | wanted.model_dump(mode="json")
         await trail.note(connection, caller, Action.REVERSE, request, made, made)
-    async with state.database.engine.connect() as reading:
-        booked = await queries.journal(reading, made)
-        legs = await queries.entries(reading, [made])
-    if booked is None:
-        raise AssertionError(f"journal {made} was booked and is gone")
-    return views.journal(booked, legs, only_for=None)
+    return await doors.booked(state, made, caller)
 
 
 def _reversal(row: Row, legs: Sequence[Row], reason: str, day: date) -> Journal:

@@ -118,6 +118,7 @@ adjustment: Final = sa.Table(
     sa.Column("reference", sa.Text, nullable=False),
     sa.Column("deal_source", sa.Text),
     sa.Column("deal_id", sa.Text),
+    sa.Column("against", sa.Text, nullable=False, server_default="commission"),
     sa.Column("needs_approval", sa.Boolean, nullable=False),
     sa.Column("proposed_by", sa.Text, nullable=False),
     sa.Column("proposed_source", sa.Text, nullable=False),

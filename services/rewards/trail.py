@@ -23,6 +23,7 @@ class Action(StrEnum):
     """What was done."""
 
     PAY = "payment"
+    RECOVER = "recovery"
     PROPOSE = "adjustment proposed"
     ADJUST = "adjustment booked"
     APPROVE = "adjustment approved"

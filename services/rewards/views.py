@@ -26,7 +26,8 @@ Json = dict[str, Any]
 
 OWN_REASON: Final = (
     "share", "credited", "currency", "tier", "rate", "earned", "due_on", "nothing_earned", "plan_version", "base",
-    "components", "cuts", "conversion", "rerate", "reference", "paid", "adjusted", "deal_source", "deal_id",
+    "components", "cuts", "conversion", "rerate", "reference", "paid", "sent", "recovered", "adjusted", "deal_source",
+    "deal_id",
 )  # fmt: skip
 """What of a journal's reason is the partner's own. A list of what is shown: a new field is hidden until it is here."""
 _OWN_CAUSE: Final = {
@@ -43,9 +44,10 @@ def amount(minor: int, currency: str) -> Json:
 
 
 def owed(rows: Iterable[Row]) -> list[Json]:
-    """Pending, payable and paid per currency, from (role, currency, posted_minor).
+    """Pending, payable and paid per currency, from (role, currency, posted_minor); and what is to be recovered, if any.
 
-    Credits of the ledger are shown positive. A negative payable was paid and is taken back: later earnings offset it.
+    Credits of the ledger are shown positive. A negative payable was paid and is taken back: later earnings offset it,
+    or it is claimed and then `recoverable`, positive, until it is repaid or written off.
     """
     sums: dict[str, dict[str, int]] = {}
     for row in rows:
@@ -53,6 +55,7 @@ def owed(rows: Iterable[Row]) -> list[Json]:
     return [
         {"currency": currency}
         | {role.value: amount(by_role.get(role, 0), currency) for role in (Role.PENDING, Role.PAYABLE, Role.PAID)}
+        | ({"recoverable": amount(-by_role[Role.RECOVERABLE], currency)} if by_role.get(Role.RECOVERABLE) else {})
         for currency, by_role in sorted(sums.items())
     ]
 

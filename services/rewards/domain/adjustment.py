@@ -24,7 +24,8 @@ APPROVAL_ABOVE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """What was asked for. A positive amount is in the partner's favour; `account` is PENDING or PAYABLE."""
+    """What was asked for. A positive amount is in the partner's favour; `account` is PENDING, PAYABLE or
+    RECOVERABLE (a write-off), `against` the vendor's account on the other side."""
 
     partner: str
     account: Role
@@ -35,14 +36,17 @@ class Adjustment:
     reference: str
     deal_source: str | None = None
     deal_id: str | None = None
+    against: Role = Role.COMMISSION
 
     @property
     def fingerprint(self) -> bytes:
         """SHA-256 of all of it: the same request key with another fingerprint is another adjustment."""
-        content = (
+        content: tuple[object, ...] = (
             self.partner, self.account, self.amount_minor, self.currency, self.effective_on, self.reason,
             self.reference, self.deal_source, self.deal_id,
         )  # fmt: skip
+        if self.against is not Role.COMMISSION:  # else as releases before had it: request keys are for ever
+            content += (self.against,)
         return hashlib.sha256(orjson.dumps(content)).digest()
 
 
@@ -52,8 +56,8 @@ def needs_approval(amount_minor: int, currency: str, above: int) -> bool:
 
 
 def journal(of: Adjustment, adjustment_id: int) -> Journal:
-    """Dr commission / Cr the partner's account, or the other way round for a negative amount. Booked once per id."""
-    expense, owed = Account(Role.COMMISSION, of.currency), Account(of.account, of.currency, of.partner)
+    """Dr the vendor's account / Cr the partner's, or the other way round for a negative amount. Booked once per id."""
+    expense, owed = Account(of.against, of.currency), Account(of.account, of.currency, of.partner)
     deal: Reason = {"deal_source": of.deal_source, "deal_id": of.deal_id} if of.deal_id is not None else {}
     return Journal(
         key=keys.pack("manual", str(adjustment_id)), kind=Kind.MANUAL, effective_on=of.effective_on,

@@ -24,7 +24,7 @@ from shared import keys
 
 
 class Kind(StrEnum):
-    """What a journal did. ACCRUAL, PAYMENT and MANUAL stand alone; the others adjust the journal before them."""
+    """What a journal did. ACCRUAL, PAYMENT, MANUAL and RECOVERY stand alone; the others adjust one before."""
 
     ACCRUAL = "accrual"
     MATURITY = "maturity"
@@ -32,6 +32,7 @@ class Kind(StrEnum):
     REVERSAL = "reversal"
     PAYMENT = "payment"
     MANUAL = "manual"
+    RECOVERY = "recovery"
 
 
 class Leg(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.rewards.domain.journal import Journal, Kind, Leg
 
-REVERSIBLE: Final = frozenset({Kind.PAYMENT, Kind.MANUAL})
+REVERSIBLE: Final = frozenset({Kind.PAYMENT, Kind.MANUAL, Kind.RECOVERY})
 """What people recorded. A reversal is not taken back: record the payment or the adjustment anew."""
 
 
@@ -27,7 +27,7 @@ def journal(of: Journal, journal_id: int, *, key: str, effective_on: date, sourc
     if of.scope is not None:
         raise ValueError(f"journal {journal_id} follows the deals of {of.scope} under plan {of.plan!r}")
     if of.kind not in REVERSIBLE:
-        raise ValueError(f"journal {journal_id} is a {of.kind}; only payments and adjustments by hand are taken back")
+        raise ValueError(f"journal {journal_id} is a {of.kind}; only what people booked by hand is taken back")
     reference = of.reason.get("reference")
     return replace(
         of, key=key, kind=Kind.REVERSAL, effective_on=effective_on, source_event=source_event, adjusts=journal_id,

@@ -77,7 +77,7 @@ CHECKS: Final[Mapping[str, str]] = {
         FROM rewards.journal j LEFT JOIN rewards.journal b ON b.journal_id = j.adjusts_journal_id
             AND b.journal_id < j.journal_id AND (b.partner, b.deal_source, b.deal_id, b.plan, b.scope)
                 IS NOT DISTINCT FROM (j.partner, j.deal_source, j.deal_id, j.plan, j.scope)
-        WHERE (j.kind NOT IN ('accrual', 'payment', 'manual') OR j.adjusts_journal_id IS NOT NULL)
+        WHERE (j.kind NOT IN ('accrual', 'payment', 'manual', 'recovery') OR j.adjusts_journal_id IS NOT NULL)
             AND b.journal_id IS NULL"""),
     "every reversal takes back exactly what was earned": _check("journal", """
         SELECT r.journal_id, format('reversal %s leaves %s minor units', r.journal_id, sum(e.amount_minor))
@@ -117,7 +117,10 @@ CHECKS: Final[Mapping[str, str]] = {
             OR (a.needs_approval AND a.proposed_by = a.decided_by)
             OR NOT EXISTS (SELECT FROM rewards.entry e JOIN rewards.account c USING (account_id)
                 WHERE e.journal_id = j.journal_id AND e.recorded_at = j.recorded_at AND c.role = a.account
-                AND c.partner = a.partner AND (e.currency, e.amount_minor) = (a.currency, -a.amount_minor))"""),
+                AND c.partner = a.partner AND (e.currency, e.amount_minor) = (a.currency, -a.amount_minor))
+            OR NOT EXISTS (SELECT FROM rewards.entry e JOIN rewards.account c USING (account_id)
+                WHERE e.journal_id = j.journal_id AND e.recorded_at = j.recorded_at AND c.role = a.against
+                AND (e.currency, e.amount_minor) = (a.currency, a.amount_minor))"""),
     "every true-up has the total of its scope": _check("journal", """
         SELECT j.journal_id, format('journal %s is for %s of plan %s, in which partner %s has no deals',
             j.journal_id, j.scope, j.plan, j.partner)

@@ -1,6 +1,6 @@
-"""Recording a payment: never twice, and never more than is payable, however many ask at once.
+"""Recording a payment or a recovery: never twice, and never more than there is, however many ask at once.
 
-The posting function takes the key first and reads the payable amount under the lock of the partner's balance. So of two
+The posting function takes the key first and reads what there is under the lock of the partner's balance. So of two
 equal requests the second waits and finds the first one's journal, and of two different ones the second sees what is
 left.
 """
@@ -19,19 +19,19 @@ from shared.errors import TributaryError
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A payment in the books. `repeated` when the same request was booked before."""
+    """It is in the books. `repeated` when the same request was booked before."""
 
     journal_id: int
     repeated: bool
 
 
 class KeyReused(TributaryError):
-    """The idempotency key belongs to another payment."""
+    """The idempotency key belongs to another one."""
 
 
 async def pay(connection: asyncpg.Connection, wanted: Journal) -> Receipt:
-    """Book a payment made by `payment.journal`; raises `KeyReused` or `post.NotPayable`. Never commits."""
-    (result,) = await post.post(connection, [wanted], within_payable=True)
+    """Book a payment or a recovery, which uses up what its first leg names; raises `KeyReused` or `post.BeyondBalance`. Never commits."""
+    (result,) = await post.post(connection, [wanted], within_balance=True)
     if result.outcome is Outcome.CONFLICT:
         raise KeyReused(wanted.key)
     return Receipt(result.journal_id, repeated=result.outcome is Outcome.DUPLICATE)

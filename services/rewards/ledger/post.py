@@ -26,8 +26,8 @@ SELECT outcome, booked_as FROM rewards.post(
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
     $26)
 """
-NOT_PAYABLE: Final = "TRB01"
-"""SQLSTATE of the posting function: more than is payable; its detail is what is payable."""
+BEYOND_BALANCE: Final = "TRB01"
+"""SQLSTATE of the posting function: an account would go beyond zero; its detail is what is there."""
 PERIOD_CLOSED: Final = "TRB02"
 """SQLSTATE of the posting function: a journal asked for a closed month."""
 
@@ -40,12 +40,12 @@ class PeriodClosed(TributaryError):
     """A journal was to be accounted in a month that is closed."""
 
 
-class NotPayable(TributaryError):
-    """More than what is payable was asked for."""
+class BeyondBalance(TributaryError):
+    """A journal would have taken an account beyond zero: more than is payable, or than is to be recovered."""
 
-    def __init__(self, payable_minor: int) -> None:
-        super().__init__(f"only {payable_minor} minor units are payable")
-        self.payable_minor = payable_minor
+    def __init__(self, held_minor: int) -> None:
+        super().__init__(f"only {held_minor} minor units are there")
+        self.held_minor = held_minor
 
 
 class Outcome(StrEnum):
@@ -67,18 +67,18 @@ _OUTCOMES: Final = {outcome.value: outcome for outcome in Outcome}
 
 
 async def post(
-    connection: asyncpg.Connection, journals: Sequence[Journal], *, within_payable: bool = False
+    connection: asyncpg.Connection, journals: Sequence[Journal], *, within_balance: bool = False
 ) -> list[Result]:  # fmt: skip
     """Book the journals whose keys are new, in their order; answer for each what became of it.
 
-    `within_payable` raises `NotPayable` when the account of a journal's first leg would go beyond zero. The caller
+    `within_balance` raises `BeyondBalance` when the account of a journal's first leg would go beyond zero. The caller
     decides what a CONFLICT means (see `post_all`). Raises `PeriodClosed` when a journal names a closed month, and
     asyncpg.IntegrityConstraintViolationError for one that does not balance or reverses what is reversed already. After
     an error the transaction can only be rolled back. Never commits.
     """
     results: list[Result] = []
     for begin in range(0, len(journals), BATCH):
-        results.extend(await _post_batch(connection, journals[begin : begin + BATCH], within_payable))
+        results.extend(await _post_batch(connection, journals[begin : begin + BATCH], within_balance))
     return results
 
 
@@ -92,13 +92,13 @@ async def post_all(connection: asyncpg.Connection, journals: Sequence[Journal]) 
 
 
 async def _post_batch(
-    connection: asyncpg.Connection, journals: Sequence[Journal], within_payable: bool
+    connection: asyncpg.Connection, journals: Sequence[Journal], within_balance: bool
 ) -> list[Result]:  # fmt: skip
     try:
-        rows = await connection.fetch(_POST, *_headers(journals), *_accounts_and_legs(journals), within_payable)
+        rows = await connection.fetch(_POST, *_headers(journals), *_accounts_and_legs(journals), within_balance)
     except asyncpg.PostgresError as error:
-        if error.sqlstate == NOT_PAYABLE:
-            raise NotPayable(int(error.detail)) from error
+        if error.sqlstate == BEYOND_BALANCE:
+            raise BeyondBalance(int(error.detail)) from error
         if error.sqlstate == PERIOD_CLOSED:
             raise PeriodClosed(str(error)) from error
         raise

@@ -107,6 +107,17 @@ ALTER TABLE rewards.journal DROP CONSTRAINT of_a_deal_and_plan_or_neither,
         CASE WHEN scope IS NULL THEN num_nulls(deal_source, deal_id, plan) IN (0, 3)
         ELSE num_nulls(deal_source, deal_id) = 2 AND num_nulls(program, plan) = 0 END)
 
+-- An adjustment may write off what is recoverable, and be booked against rounding or FX differences.
+ALTER TABLE rewards.adjustment DROP CONSTRAINT adjustment_account_check,
+    ADD CONSTRAINT adjustment_account CHECK (account IN ('pending', 'payable', 'recoverable')),
+    ADD COLUMN against text NOT NULL DEFAULT 'commission'
+        CHECK (against IN ('commission', 'rounding', 'fx_difference'))
+
+-- A recovery moves what a partner was paid too much, or books what it paid back.
+ALTER TABLE rewards.journal DROP CONSTRAINT journal_kind,
+    ADD CONSTRAINT journal_kind CHECK (kind IN
+        ('accrual', 'maturity', 'adjustment', 'reversal', 'payment', 'manual', 'recovery'))
+
 -- What is posted of a scope: of one partner, or of a budget's all partners.
 CREATE INDEX journal_scope ON rewards.journal (program, plan, scope, partner) WHERE scope IS NOT NULL
 

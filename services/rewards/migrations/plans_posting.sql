@@ -65,15 +65,15 @@ DROP FUNCTION rewards.post
 -- Posts a batch. Journals are the first arrays; `accounts` the next four; legs name both by their places, from one.
 -- Months and keys come first, the keys sorted: a repeat is found before anything is booked, and two posters cannot
 -- deadlock. Balances are locked in id order and read in the next statement, as they are now. Headers, legs, reversals
--- and balances are one statement: the guards see all of it when it ends. `within_payable` refuses a batch whose first
--- legs would take an account beyond zero. Never commits; one wrong journal takes the batch with it.
+-- and balances are one statement: the guards see all of it when it ends. `within_balance` refuses a batch whose first
+-- legs would take an account beyond zero: more than is payable, or than is to be recovered. Never commits; one wrong journal takes the batch with it.
 CREATE FUNCTION rewards.post(
     keys text[], fingerprints bytea[], kinds text[], days date[], asked_periods date[], leg_counts smallint[],
     partners text[], deal_sources text[], deal_ids text[], plans text[], scopes text[], adjusted bigint[],
     reversed bigint[], programs text[], program_versions integer[], source_events text[], reasons json[],
     codes text[], currencies text[], roles text[], owners text[],
     leg_journals integer[], leg_numbers smallint[], leg_accounts integer[], leg_amounts bigint[],
-    within_payable boolean
+    within_balance boolean
 ) RETURNS TABLE (place integer, booked_as bigint, outcome text) LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = rewards, pg_temp
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off
@@ -87,7 +87,7 @@ DECLARE
     fresh boolean[];
     posted bigint[];
     versions bigint[];
-    payable bigint;
+    held bigint;
 BEGIN
     IF total = 0 THEN
         RETURN;
@@ -116,13 +116,13 @@ BEGIN
         IF cardinality(posted) IS DISTINCT FROM cardinality(account_ids) THEN
             RAISE EXCEPTION 'an account has no balance' USING ERRCODE = 'check_violation';
         END IF;
-        IF within_payable THEN
-            SELECT -posted[n.account] INTO payable
+        IF within_balance THEN
+            SELECT -posted[n.account] * sign(sum(n.amount)) INTO held
             FROM unnest(leg_journals, leg_numbers, leg_accounts, leg_amounts) AS n (journal, leg, account, amount)
             WHERE n.leg = 1 AND fresh[n.journal]
-            GROUP BY n.account HAVING posted[n.account] + sum(n.amount) > 0 LIMIT 1;
+            GROUP BY n.account HAVING (posted[n.account] + sum(n.amount)) * sign(sum(n.amount)) > 0 LIMIT 1;
             IF FOUND THEN
-                RAISE EXCEPTION 'only % minor units are payable', payable USING ERRCODE = 'TRB01', DETAIL = payable;
+                RAISE EXCEPTION 'only % minor units are there', held USING ERRCODE = 'TRB01', DETAIL = held;
             END IF;
         END IF;
         WITH header AS (
