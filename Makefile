@@ -9,6 +9,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+OUTSIDE := .outside/.installed
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +36,16 @@ test: $(INSTALLED) ## run the tests against real PostgreSQL and Kafka (some eigh
 test-long: $(INSTALLED) ## run the tests that take minutes
 	@$(BIN)/pytest -m long
 
-test-outside: $(INSTALLED) ## check exported books with bean-check and hledger, which must be on the PATH
-	@$(BIN)/pytest -m outside
+test-outside: $(INSTALLED) $(OUTSIDE) ## check exported books with bean-check and hledger (which must be on the PATH)
+	@command -v hledger >/dev/null || { echo "hledger is not on the PATH. It is a package of that name on Debian, Ubuntu, Fedora and Homebrew, such as: apt install hledger" >&2; exit 1; }
+	@PATH="$(CURDIR)/.outside/bin:$$PATH" $(BIN)/pytest -m outside
+
+# bean-check is GPL and nothing of ours: in an environment of its own, out of which nothing is imported.
+$(OUTSIDE): .ci/outside.lock | $(INSTALLED)
+	@echo "Installing bean-check into .outside"
+	@$(BIN)/python -m venv --clear .outside
+	@.outside/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/outside.lock
+	@touch $@
 
 check: $(INSTALLED) check-lock ## check style, types, layering, and that the locks are current
 	@$(BIN)/ruff check

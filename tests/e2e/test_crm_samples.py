@@ -15,11 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.support import data, facts
+from tests.support import data, exports, facts
 from tests.support.crm import export, hubspot, salesforce
 from tests.support.crm.delivery import Sender, Table
 from tests.support.crm.export import Decided, Export, Item, Outcome, Row
@@ -321,3 +322,18 @@ async def test_credited_plus_unattributed_is_what_was_won(delivered: Delivered) 
         totals = getattr(delivered, moment).totals
         credited, unattributed = (Decimal(totals[part]["amount"]) for part in ("credited", "unattributed"))
         assert credited + unattributed == won == Decimal(totals["amount"]["amount"])
+
+
+@exports.FORMATS
+@pytest.mark.usefixtures("delivered")
+async def test_the_exported_books_assert_every_stored_balance(tributary: Tributary, form: str) -> None:
+    """After deletions and merges too, each account's legs sum to what is stored, exactly."""
+    await exports.assert_exact(tributary, form)
+
+
+@pytest.mark.outside
+@exports.FORMATS
+@pytest.mark.usefixtures("delivered")
+async def test_an_outside_program_finds_the_books_good(tributary: Tributary, tmp_path: Path, form: str) -> None:
+    """And finds one balance that is off by a cent."""
+    await exports.assert_accepted(form, await exports.export(tributary, form), tmp_path)

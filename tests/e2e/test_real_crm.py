@@ -18,7 +18,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.support import data, facts
+from tests.support import data, exports, facts
 from tests.support.system import JsonObject, Tributary
 
 WON_TOTAL = Decimal("10005534.00")
@@ -138,6 +138,19 @@ async def test_the_ledger_sums_to_zero_and_holds_what_the_credit_is_worth(import
     exact = Decimal(usd["credited"]["amount"]) * Decimal("0.08")
     assert abs(totals["expense"] - exact) < Decimal("0.005") * WON * len(PARTNERS)
     assert (await imported.get("rewards", "verification"))["ok"]
+
+
+@exports.FORMATS
+async def test_the_exported_books_assert_every_stored_balance(imported: Tributary, form: str) -> None:
+    """Each journal sums to zero, and each account's legs to what is stored, exactly."""
+    await exports.assert_exact(imported, form)
+
+
+@pytest.mark.outside
+@exports.FORMATS
+async def test_an_outside_program_finds_the_books_good(imported: Tributary, tmp_path: Path, form: str) -> None:
+    """And finds one balance that is off by a cent."""
+    await exports.assert_accepted(form, await exports.export(imported, form), tmp_path)
 
 
 async def test_story_19_a_spreadsheet_imported_twice_changes_nothing(imported: Tributary, pipeline: Path) -> None:

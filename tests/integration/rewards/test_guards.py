@@ -17,7 +17,12 @@ from services.rewards.ledger.post import Outcome
 from tests.integration.rewards.conftest import NewBooks
 from tests.integration.rewards.harness import Books, outcomes_on, payment, post_each, taken_back
 
-TABLES = ("account", "balance", "posting_key", "reversal", "period_lock", "journal", "entry", "ledger_seal")
+COLUMNS = {
+    "account": "code", "balance": "posted_minor", "posting_key": "fingerprint", "reversal": "journal_id",
+    "period_lock": "closed_at", "journal": "partner", "entry": "amount_minor", "ledger_seal": "hash",
+}  # fmt: skip
+TABLES = tuple(COLUMNS)
+"""Each with a column that somebody might want to change."""
 OWNER = f"SET LOCAL ROLE {roles.OWNER}"
 MODES = pytest.mark.parametrize(
     "mode", [OWNER, "SET LOCAL session_replication_role = replica"], ids=["owner", "replica"]
@@ -52,6 +57,16 @@ def attack(at: str, rows: str = WHOLE, legs: int = 2, period: str = "2026-01-01"
     return BOTH.format(at=at, rows=rows, legs=legs, period=period)
 
 
+def in_default(statement: str) -> str:
+    """The attack as the DEFAULT partition takes it: its rows must lie outside all months."""
+    for old, new in (
+        ("source_event)", "source_event, recorded_at)"), ("'attack')", "'attack', '2031-1-1')"),
+        ("account_version)", "account_version, recorded_at)"), (", 0, 1)", ", 0, 1, '2031-1-1')"),
+    ):  # fmt: skip
+        statement = statement.replace(old, new)
+    return statement
+
+
 async def refused(books: Books, statement: str, error: type[Exception], said: str, mode: str) -> None:
     async with books.superuser(mode) as connection:
         with pytest.raises(error, match=said):
@@ -60,17 +75,19 @@ async def refused(books: Books, statement: str, error: type[Exception], said: st
 
 async def test_the_service_may_read_and_call_and_nothing_else(booked: Books, at: str) -> None:
     """Every way of writing is refused by rights alone, on every table, its partitions and its sequence."""
-    places = [*TABLES, *(f"{parent}{suffix}" for parent in ("journal", "entry") for suffix in (at, "_default"))]
-    for place in places:
+    places = COLUMNS | {
+        f"{name}{suffix}": COLUMNS[name] for name in ("journal", "entry") for suffix in (at, "_default")
+    }
+    for place, column in places.items():
         name = f"rewards.{place}"
         for statement in (
-            f"INSERT INTO {name} DEFAULT VALUES", f"DELETE FROM {name}", f"TRUNCATE {name}",
-            f"ALTER TABLE {name} DISABLE TRIGGER ALL", f"DROP TABLE {name}",
+            f"INSERT INTO {name} DEFAULT VALUES", f"UPDATE {name} SET {column} = {column}", f"DELETE FROM {name}",
+            f"TRUNCATE {name}", f"ALTER TABLE {name} DISABLE TRIGGER ALL", f"DROP TABLE {name}",
         ):  # fmt: skip
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await booked.database.pool.execute(statement)
     for statement in (
-        "UPDATE rewards.balance SET posted_minor = 0", "UPDATE rewards.period_lock SET closed_at = NULL",
+        "SET LOCAL session_replication_role = replica",
         "SELECT nextval('rewards.journal_id')", "SELECT rewards.make_month('entry', '2031-01-01')",
         "SELECT rewards.guard('balance', 'entry', 'ROW')", "CREATE TABLE rewards.mine (x int)",
         "SELECT * FROM rewards.balance FOR UPDATE", "LOCK TABLE rewards.balance IN SHARE MODE",
@@ -103,19 +120,7 @@ async def test_a_journal_that_is_not_whole_is_refused_everywhere(
 ) -> None:  # fmt: skip
     """Unbalanced, empty, with a leg missing, for a closed month: through the parent and on partitions."""
     place = "" if parent else "_default" if default else at
-    column = ", recorded_at) VALUES" if default and not parent else ""
-
-    def there(statement: str) -> str:
-        """On the DEFAULT partition rows must lie outside all months."""
-        if not column:
-            return statement
-        moved = statement.replace("source_event)", "source_event, recorded_at)").replace(
-            "'attack')", "'attack', '2031-1-1')"
-        )
-        return moved.replace("account_version)", "account_version, recorded_at)").replace(
-            ", 0, 1)", ", 0, 1, '2031-1-1')"
-        )
-
+    there = in_default if default and not parent else str
     check = asyncpg.CheckViolationError
     lopsided = attack(place, "(900, 1, 1, 'USD', 5, 0, 1), (900, 2, 2, 'USD', -4, 0, 1)")
     empty = (
@@ -150,11 +155,26 @@ async def test_nothing_is_changed_or_removed_anywhere(booked: Books, at: str, mo
         await refused(booked, f"DELETE FROM rewards.{place}", error, said, mode)
     for place in (*TABLES, f"journal{at}", f"entry{at}", "journal_default", "entry_default"):
         await refused(booked, f"TRUNCATE rewards.{place} CASCADE", error, said, mode)
-    for place, column in (
-        ("account", "code"), ("posting_key", "fingerprint"), ("reversal", "journal_id"), ("journal", "partner"),
-        ("entry", "amount_minor"), ("ledger_seal", "hash"), (f"journal{at}", "partner"), (f"entry{at}", "amount_minor"),
-    ):  # fmt: skip
+    kept = {name: column for name, column in COLUMNS.items() if name not in {"balance", "period_lock"}}
+    for place, column in (*kept.items(), (f"journal{at}", "partner"), (f"entry{at}", "amount_minor")):
         await refused(booked, f"UPDATE rewards.{place} SET {column} = {column}", error, said, mode)
+    for parent in ("journal", "entry"):
+        for statement in (
+            f"DELETE FROM rewards.{parent}_default",
+            f"UPDATE rewards.{parent}_default SET {COLUMNS[parent]} = {COLUMNS[parent]}",
+        ):
+            async with booked.superuser(mode) as connection:
+                await connection.execute(in_default(attack("_default")))
+                with pytest.raises(error, match=said):
+                    await connection.execute(statement)
+
+
+@MODES
+async def test_a_reused_key_is_refused(booked: Books, mode: str) -> None:
+    """Whatever content it is to stand for, and for whatever journal."""
+    for journal in (1, 900):
+        key = f"INSERT INTO rewards.posting_key VALUES ('a', 'other', {journal})"
+        await refused(booked, key, asyncpg.UniqueViolationError, "posting_key_pkey", mode)
 
 
 @MODES
@@ -197,6 +217,8 @@ async def test_the_function_refuses_what_the_guards_refuse(booked: Books) -> Non
     [
         ({"effective_on": None}, "effective_on"), ({"legs": ()}, "leg_count_check"), ({"kind": "gift"}, "journal_kind"),
         ({"legs": payment("n", 1).legs[:1]}, "does not balance|leg_count_check"), ({"adjusts": 99}, "adjusts"),
+        ({"legs": (payment("n", 5).legs[0], payment("n", 4).legs[1])}, "does not balance"),
+        ({"effective_on": date(2025, 12, 5), "period": date(2025, 12, 1)}, "the period 2025-12 is closed"),
         ({"period": date(2025, 12, 31)}, "month_check"), ({"period": date(2026, 2, 2)}, "month_check"),
         ({"legs": tuple(Leg(Account(Role.PAID, "usd", name), amount) for name, amount in (("a", 1), ("b", -1)))},
          "currency_check"),
@@ -206,7 +228,10 @@ async def test_the_function_refuses_what_the_guards_refuse(booked: Books) -> Non
 async def test_the_function_refuses_a_journal_that_makes_no_sense(
     booked: Books, change: dict[str, Any], said: str
 ) -> None:  # fmt: skip
-    """No day, no legs, one leg, an unknown kind or currency, a month that is none: nothing hangs, nothing stays."""
+    """No day, no legs, one leg, legs that differ, an unknown kind or currency, a month that is none or closed.
+
+    Nothing hangs, nothing stays.
+    """
     with pytest.raises((asyncpg.IntegrityConstraintViolationError, post.PeriodClosed), match=said):
         await post_each(booked, replace(payment("n", 1), **change))
     assert (await booked.verify()).ok

@@ -248,20 +248,24 @@ async def test_each_planted_fault_is_found_and_named(booked: Books, tamper: str,
 
 
 @pytest.mark.parametrize(
-    "tamper",
+    ("tamper", "trigger", "place"),
     [
-        "ALTER TABLE rewards.entry DISABLE TRIGGER entry_check",
-        "ALTER TABLE rewards.entry ENABLE TRIGGER entry_check",
-        "DROP TRIGGER no_change ON rewards.journal",
-        "DROP TRIGGER no_change ON rewards.journal_default",
-        "ALTER TABLE rewards.entry_default DISABLE TRIGGER entry_check",
-        UNGUARDED_MONTH,
-        NO_CHECK,
+        ("ALTER TABLE rewards.entry DISABLE TRIGGER entry_check", "entry_check", "entry"),
+        ("ALTER TABLE rewards.entry ENABLE TRIGGER entry_check", "entry_check", "entry"),
+        ("DROP TRIGGER no_change ON rewards.journal", "no_change", "journal"),
+        ("DROP TRIGGER no_change ON rewards.journal_default", "no_change", "journal_default"),
+        ("ALTER TABLE rewards.entry_default DISABLE TRIGGER entry_check", "entry_check", "entry_default"),
+        (UNGUARDED_MONTH, "entry_check", "entry_2040_01"),
+        (NO_CHECK, "entry_check", "entry"),
     ],
 )
-async def test_a_guard_taken_away_or_weakened_is_a_fault(booked: Books, tamper: str) -> None:
-    """A missing trigger, and one that would sleep in replication mode."""
-    assert list(await faults_after(booked, tamper)) == ["every guard of the ledger is in place"]
+async def test_a_guard_taken_away_or_weakened_is_a_fault(
+    booked: Books, tamper: str, trigger: str, place: str
+) -> None:  # fmt: skip
+    """A missing trigger, one that would sleep in replication mode, and one that calls something else: each is named."""
+    assert await faults_after(booked, tamper) == {
+        "every guard of the ledger is in place": f"trigger {trigger} on rewards.{place} is missing or not ENABLE ALWAYS"
+    }
 
 
 async def test_deals_waiting_to_be_reconciled_are_no_fault(books: Books) -> None:
