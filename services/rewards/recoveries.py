@@ -1,4 +1,4 @@
-"""`POST /rewards/v1/recoveries`: what a partner was paid too much is claimed from it, and what it pays back is booked."""
+"""`POST /rewards/v1/recoveries`: what a partner was paid too much is claimed, and what it pays back is booked."""
 
 from __future__ import annotations
 

@@ -24,8 +24,10 @@ APPROVAL_ABOVE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """What was asked for. A positive amount is in the partner's favour; `account` is PENDING, PAYABLE or
-    RECOVERABLE (a write-off), `against` the vendor's account on the other side."""
+    """What was asked for. A positive amount is in the partner's favour.
+
+    `account` is PENDING, PAYABLE or RECOVERABLE (a write-off), `against` the vendor's account on the other side.
+    """
 
     partner: str
     account: Role

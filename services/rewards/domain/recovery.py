@@ -25,7 +25,7 @@ class Step(StrEnum):
 def journal(
     step: Step, *, source: str, key: str, partner: str, amount_minor: int, currency: str, on: date, reference: str
 ) -> Journal:
-    """CLAIMED: Dr recoverable / Cr payable. REPAID: Dr cash clearing / Cr recoverable. The first leg is what is used up.
+    """CLAIMED: Dr recoverable / Cr payable. REPAID: Dr cash clearing / Cr recoverable. The first leg is used up.
 
     `source` and `key` (the request's idempotency key) make it unique.
     """

@@ -30,7 +30,7 @@ class KeyReused(TributaryError):
 
 
 async def pay(connection: asyncpg.Connection, wanted: Journal) -> Receipt:
-    """Book a payment or a recovery, which uses up what its first leg names; raises `KeyReused` or `post.BeyondBalance`. Never commits."""
+    """Book what uses up its first leg's account; raises `KeyReused` or `post.BeyondBalance`. Never commits."""
     (result,) = await post.post(connection, [wanted], within_balance=True)
     if result.outcome is Outcome.CONFLICT:
         raise KeyReused(wanted.key)
