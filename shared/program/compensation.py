@@ -206,7 +206,7 @@ class Plan(Rule):
                 rate=value if self.rate else None,
                 amount=value if self.amount else None,
             )
-            for tier, value in tiers.items()
+            for tier, value in sorted(tiers.items())  # by name: a stored document does not keep their order
         )
 
     @cached_property
