@@ -140,7 +140,7 @@ class Plan(Rule):
                 rate=value if self.rate is not None else None,
                 amount=value if self.amount is not None else None,
             )
-            for tier, value in tiers.items()
+            for tier, value in sorted(tiers.items())  # by name: a stored document does not keep their order
         )
 
     @cached_property

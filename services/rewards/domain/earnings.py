@@ -96,7 +96,14 @@ def _plain(
     zone, version, currency, closed_on = program.zone, program.version, terms.currency, terms.governed_on
     today = now.astimezone(zone).date()
     plans = [
-        (name, plan.rate or {}, due_on <= today, due_on, datetime.combine(due_on, time.min, zone))
+        (
+            name,
+            plan.rate or {},
+            sorted(plan.rate or {}),
+            due_on <= today,
+            due_on,
+            datetime.combine(due_on, time.min, zone),
+        )
         for name, plan in sorted(program.compensation.plans.items())
         for due_on in (closed_on + timedelta(days=plan.hold),)
     ]
@@ -109,7 +116,7 @@ def _plain(
         standing = standing_on(facts, closed_on)
         tier = standing.tier if standing is not None else None
         minor = share.amount_minor
-        for name, rates, is_due, due_on, due_at in plans:
+        for name, rates, tiers, is_due, due_on, due_at in plans:
             rate = rates.get(tier) if tier is not None else None
             amount = money.part(minor, rate) if rate is not None else 0
             if tier is None or rate is None:
@@ -119,7 +126,7 @@ def _plain(
                     terms, share, name, tier, currency, version, base, reason=reason, rerate=rerate
                 ))  # fmt: skip
                 continue
-            components = (Component(minor, _exact(minor, rate), tuple(rates).index(tier), rate),)
+            components = (Component(minor, _exact(minor, rate), tiers.index(tier), rate),)
             if not amount:
                 reason = _why_zero(minor, tier, rate)
                 earnings.append(Earning(

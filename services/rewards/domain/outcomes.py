@@ -25,8 +25,9 @@ class State(StrEnum):
 class Component(NamedTuple):
     """What one rule pays of one part of the base. `base` and `amount` are in minor units of the deal's currency.
 
-    `rule` is the place of the rule in the plan's `rates`, from zero; `bracket` says which one, in words; `rate` is
-    what was applied in the end, None for a fixed amount. `of` names the recruit whose credit it is, for an override.
+    `rule` is the place of the rule in the plan's `rates`, from zero (where rates are by tier, that of the tier by
+    name); `bracket` says which bracket, in words; `rate` is what was applied in the end, None for a fixed amount. `of`
+    names the recruit whose credit it is, for an override.
     """
 
     base: Exact
@@ -102,6 +103,8 @@ class Earning(NamedTuple):  # made for every share and plan of every deal: a dat
     @property
     def rate(self) -> Fraction | None:
         """The one rate that was applied; None when there are several, or amounts."""
+        if len(self.components) == 1:  # nearly always; and a fraction's hash is slow
+            return self.components[0].rate
         rates = {component.rate for component in self.components}
         return rates.pop() if len(rates) == 1 else None
 

@@ -27,17 +27,12 @@ def exact(minor: Exact, currency: str) -> str:
     """Minor units in whole ones without loss: `80.04`, `0.125`; a fraction such as `10/3` where no decimal ends."""
     if minor.denominator == 1:
         return money.to_decimal(minor.numerator, currency)
-    return number(Fraction(minor) / 10 ** money.DECIMALS[currency])
+    return _decimal(minor.numerator, minor.denominator * 10 ** money.DECIMALS[currency])
 
 
 def number(value: Fraction) -> str:
     """A decimal without trailing zeros, or a fraction where no decimal ends."""
-    scaled = value * 10**_DIGITS
-    if scaled.denominator != 1:
-        return str(value)
-    digits = str(abs(scaled.numerator)).rjust(_DIGITS + 1, "0")
-    text = f"{digits[:-_DIGITS]}.{digits[-_DIGITS:]}".rstrip("0").rstrip(".")
-    return f"-{text}" if value < 0 else text
+    return _decimal(value.numerator, value.denominator)
 
 
 def percent(rate: Fraction) -> str:
@@ -48,3 +43,13 @@ def percent(rate: Fraction) -> str:
 def either(names: Iterable[str]) -> str:
     """`'gold' or 'silver'`, sorted."""
     return " or ".join(repr(str(name)) for name in sorted(names))
+
+
+def _decimal(part: int, whole: int) -> str:
+    """The same of a division, in integers: told of every earning that is booked."""
+    scaled, rest = divmod(abs(part) * 10**_DIGITS, whole)
+    if rest:
+        return str(Fraction(part, whole))
+    digits = str(scaled).rjust(_DIGITS + 1, "0")
+    text = f"{digits[:-_DIGITS]}.{digits[-_DIGITS:]}".rstrip("0").rstrip(".")
+    return f"-{text}" if part < 0 else text
