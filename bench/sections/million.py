@@ -117,7 +117,7 @@ async def _proof(stage: Stage, ledger: Ledger) -> list[Figure]:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 await connection.execute(databases.WHOLE_TABLES)
                 for statement in _READ:
-                    await connection.fetchrow(statement)
+                    await connection.fetchrow(statement, timeout=verify.TIMEOUT_S)
             floors.append(time.perf_counter() - begin)
             with stage.measured("million"):
                 begin = time.perf_counter()

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -59,18 +59,23 @@ WHERE j.journal_id > $1 AND e.leg_no = 1 ORDER BY j.journal_id
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Seconds until the last journal was committed, and until all was read and stored; processor time by process."""
+    """Seconds until the last journal was committed, and of it until all credit was stored (the floor stores none).
+
+    Processor seconds are those of the process that works (the service, for the floor this one) and of PostgreSQL;
+    they are 0 where the operating system does not tell.
+    """
 
     whole_s: float
-    stored_s: float
-    cpu_s: dict[str, float]
+    process_s: float
+    postgres_s: float
+    stored_s: float = 0.0
 
 
 async def run(stage: Stage) -> list[Figure]:
     """Journals per second, repetition by repetition on one growing ledger; before each the service is at rest."""
     sizes = stage.sizes
     turns: list[Turn] = []
-    floors: list[float] = []
+    floors: list[Turn] = []
     async with stage.system("rewards", ["rewards"]) as system:
         connection = await asyncpg.connect(system.database_url)
         producer = await Producer.connect(system.kafka)
@@ -90,28 +95,37 @@ async def run(stage: Stage) -> list[Figure]:
                 ]
                 await _until(connection, _UNSEALED, 0)
                 with stage.measured("rewards-floor"):
-                    taken = await floor.post_all(connection, batches)
+                    taken = await _post_floor(system, connection, batches)
                 await connection.execute("ANALYZE")
                 await connection.execute("CHECKPOINT")
                 if number:
                     turns.append(turn)
-                    floors.append(load.journals / taken)
+                    floors.append(taken)
         finally:
             await producer.close()
             await connection.close()
-    journals = sizes.rewards_deals * sizes.rewards_per_deal
-    rates = tuple(journals / turn.whole_s for turn in turns)
-    name = f"topic to committed journals, {sizes.rewards_per_deal} a deal"
-    return [
-        Figure("rewards", name, "journals/s", rates, tuple(floors), ratio(0.6)),
-        Figure("rewards", "the same in deals", "deals/s", tuple(sizes.rewards_deals / turn.whole_s for turn in turns)),
-        Figure("rewards", "of it until all credit is stored", "s", tuple(turn.stored_s for turn in turns)),
-        Figure("rewards", "until all journals are committed", "s", tuple(turn.whole_s for turn in turns)),
-        *(
-            Figure("rewards", f"processor time of {who} meanwhile", "s", tuple(turn.cpu_s[who] for turn in turns))
-            for who in ("rewards", "postgres") if who in turns[0].cpu_s
-        ),
-    ]  # fmt: skip
+    return list(_figures(turns, floors, sizes.rewards_deals, sizes.rewards_per_deal))
+
+
+def _figures(turns: Sequence[Turn], floors: Sequence[Turn], deals: int, per_deal: int) -> Iterator[Figure]:
+    rates, of_floor = (tuple(deals * per_deal / turn.whole_s for turn in each) for each in (turns, floors))
+    name = f"topic to committed journals, {per_deal} a deal"
+    yield Figure("rewards", name, "journals/s", rates, of_floor, ratio(0.6))
+    yield Figure("rewards", "the same in deals", "deals/s", tuple(deals / turn.whole_s for turn in turns))
+    yield Figure("rewards", "until all journals are committed", "s", tuple(turn.whole_s for turn in turns))
+    yield Figure("rewards", "of it until all credit is stored", "s", tuple(turn.stored_s for turn in turns))
+    for who, of in (("the service, of the floor's client", "process_s"), ("PostgreSQL", "postgres_s")):
+        spent, of_floor = (tuple(getattr(turn, of) for turn in each) for each in (turns, floors))
+        if all(spent) and all(of_floor):
+            yield Figure("rewards", f"processor time of {who}", "s", spent, of_floor)
+
+
+async def _post_floor(system: System, connection: asyncpg.Connection, batches: Sequence[floor.Batch]) -> Turn:
+    async with watch.watching(system) as usage:
+        begin = time.process_time()
+        seconds = await floor.post_all(connection, batches)
+        spent = time.process_time() - begin
+    return Turn(seconds, spent, usage.cpu_s.get("postgres", 0.0))
 
 
 def _load(stage: Stage, label: str) -> Credits:
@@ -153,7 +167,7 @@ async def _drain(system: System, connection: asyncpg.Connection, producer: Produ
                 stored = stored or (now if read == end else 0.0)
                 if now > PATIENCE_S:
                     raise TributaryError(f"{journals} of {wanted} journals after {now:.0f} s")
-    return Turn(now, stored, usage.cpu_s)
+    return Turn(now, usage.cpu_s.get("rewards", 0.0), usage.cpu_s.get("postgres", 0.0), stored)
 
 
 @asynccontextmanager
