@@ -22,7 +22,21 @@ from rich.console import Console
 
 from bench import machine, report
 from bench.report import Figure
-from bench.sections import chain, credit, heavy, intake, late, latency, ledger, peers, recredit, store
+from bench.sections import (
+    chain,
+    credit,
+    heavy,
+    intake,
+    late,
+    latency,
+    ledger,
+    million,
+    more,
+    peers,
+    recredit,
+    rewards,
+    store,
+)
 from bench.sizes import Sizes
 from bench.stage import Stage, clock
 
@@ -36,6 +50,9 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "recredit": recredit.run,
     "late": late.run,
     "ledger": ledger.run,
+    "rewards": rewards.run,
+    "million": million.run,
+    "more": more.run,
     "latency": latency.run,
     "chain": chain.run,
     "heavy": heavy.run,

@@ -1,4 +1,4 @@
-"""The reconciler and the relay in this process, over a database that was filled: marks in, credit and events out."""
+"""Reconcilers and the relay in this process, over a database that was filled: marks in, what follows from them out."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import asyncpg
 
 from services.attribution.credit_store import Reference
 from services.attribution.reconcile import Credit
+from services.rewards.reconcile import Rewards
 from shared import retry, telemetry
 from shared.database import Database
 from shared.kafka import Producer
-from shared.reconcile import Reconciler
+from shared.reconcile import Reconciler, Work
 from shared.relay import Relay
 from shared.service import utc_now
 from shared.settings import ServiceSettings
@@ -26,11 +27,19 @@ SELECT EXISTS (SELECT 1 FROM attribution.outbox o, attribution.outbox_position p
 
 
 def reconciler(database: Database) -> Reconciler:
-    """The light lane as the service runs it."""
+    """Attribution's light lane as the service runs it."""
+    return _lane("attribution", Credit(Reference()), database)
+
+
+def rewards(database: Database) -> Reconciler:
+    """The light lane of rewards as the service runs it."""
+    return _lane("rewards", Rewards(), database)
+
+
+def _lane(schema: str, work: Work, database: Database) -> Reconciler:
     return Reconciler(
-        schema="attribution", work=Credit(Reference()), database=database, wake=asyncio.Event(),
-        relay_wake=asyncio.Event(), metrics=telemetry.Metrics(), clock=utc_now,
-        batch=ServiceSettings.model_fields["batch_keys"].default,
+        schema=schema, work=work, database=database, wake=asyncio.Event(), relay_wake=asyncio.Event(),
+        metrics=telemetry.Metrics(), clock=utc_now, batch=ServiceSettings.model_fields["batch_keys"].default,
     )  # fmt: skip
 
 

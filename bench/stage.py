@@ -13,7 +13,7 @@ import pstats
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from typing import Final
 
 import orjson
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bench import client, machine, settle, workload
 from bench.sizes import Sizes
@@ -97,6 +98,24 @@ class Stage:
                 profiler.dump_stats(self.profile / f"{name}.prof")
                 self._show_profile(self.profile / f"{name}.prof")
             gc.unfreeze()
+
+    @contextmanager
+    def progress(self, text: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar, or without a terminal a line at each tenth; the function yielded tells how much more is done."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=self.console, disable=not self.console.is_interactive) as bar:
+            task = bar.add_task(text, total=total)
+            done = tenths = 0
+
+            def advance(more: int) -> None:
+                nonlocal done, tenths
+                done += more
+                bar.advance(task, more)
+                if not self.console.is_interactive and done * 10 // total > tenths:
+                    tenths = done * 10 // total
+                    self.say(f"{text}: {done:,} of {total:,}")
+
+            yield advance
 
     def say(self, text: str) -> None:
         """Tell the person who waits what is going on."""

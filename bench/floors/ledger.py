@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -99,3 +100,11 @@ async def post(connection: asyncpg.Connection, batch: Batch) -> None:
         if done != f"INSERT 0 {len(legs)}":
             raise TributaryError(f"the floor's ledger took {done} of {len(legs)} legs")
         await connection.execute(_BALANCES, batch.accounts, batch.amounts)
+
+
+async def post_all(connection: asyncpg.Connection, batches: Sequence[Batch]) -> float:
+    """Seconds to post the batches, each in a transaction of its own."""
+    begin = time.perf_counter()
+    for batch in batches:
+        await post(connection, batch)
+    return time.perf_counter() - begin

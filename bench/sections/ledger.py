@@ -42,7 +42,8 @@ async def run(stage: Stage) -> list[Figure]:
                     run_ = f"{number}-{turn}"
                     batches = list(_batches(_journals(run_, stage.sizes.ledger_journals, partners), size))
                     columns = [_columns(batch, common, dict(zip(partners, accounts, strict=True))) for batch in batches]
-                    taken = await _post_floor(stage, connection, columns)
+                    with stage.measured("ledger-floor"):
+                        taken = await floor.post_all(connection, columns)
                     spent = await _post(stage, database, batches)
                     await connection.execute("ANALYZE")
                     await connection.execute("CHECKPOINT")
@@ -65,14 +66,6 @@ async def _post(stage: Stage, database: Database, batches: Sequence[Sequence[Jou
         for batch in batches:
             async with database.transaction() as connection:
                 await post.post_all(connection, batch)
-        return time.perf_counter() - begin
-
-
-async def _post_floor(stage: Stage, connection: asyncpg.Connection, batches: Sequence[floor.Batch]) -> float:
-    with stage.measured("ledger-floor"):
-        begin = time.perf_counter()
-        for batch in batches:
-            await floor.post(connection, batch)
         return time.perf_counter() - begin
 
 
