@@ -74,10 +74,10 @@ class Rewards:
 
 
 def split(marked: Sequence[str]) -> tuple[list[Deal], list[Scope]]:
-    """The deals and the scopes among marked keys."""
+    """The deals and the scopes among marked keys, sorted: what is booked together has one order."""
     deals: list[Deal] = []
     settled: list[Scope] = []
-    for parts in map(keys.unpack, marked):
+    for parts in sorted(map(keys.unpack, marked)):
         if len(parts) == DEAL_PARTS:
             deals.append((parts[0], parts[1]))
         else:

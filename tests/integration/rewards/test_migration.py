@@ -96,7 +96,8 @@ async def test_old_books_are_carried_over_into_the_months_they_were_booked_in(ne
 async def test_credit_of_the_releases_before_plans_tells_what_its_body_told(new_database: NewDatabase) -> None:
     """Its kind and the class of each share, in the order of its partners, so that a re-rate can use them."""
     url = await new_database("credited")
-    await upgrade(url, "0004")
+    before = {"script_location": "services.rewards:migrations", "schema": "rewards", "revision": "0004"}
+    await asyncio.to_thread(migrate.upgrade, url, **before)
     connection = await asyncpg.connect(url)
     await connection.execute(OLD_CREDIT)
     await upgrade(url)

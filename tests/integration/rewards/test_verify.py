@@ -27,10 +27,14 @@ CREATE TRIGGER entry_check AFTER INSERT ON rewards.entry FOR EACH STATEMENT EXEC
 ALTER TABLE rewards.entry ENABLE ALWAYS TRIGGER entry_check
 """
 
+RATES = {"silver": "5%", "gold": "8%"}
 BY_HAND = {
     "partner": "acme", "amount": {"amount": "5.00", "currency": "EUR"}, "account": "payable",
     "effective_on": "2026-03-01", "reason": "a bonus", "reference": "ticket 7",
 }  # fmt: skip
+CAPPED = activated(2, plans={"influence": {"rate": RATES, "caps": [{"amount": 5_000, "per": "year"}]}})
+CAPPED.document["currency"] = "JPY"
+CAPPED.document["compensation"]["pays_in"] = "program_currency"
 NOT_AS_ASKED = "every adjustment by hand is booked as it was asked for, and by two where it takes two"
 
 
@@ -38,7 +42,7 @@ NOT_AS_ASKED = "every adjustment by hand is booked as it was asked for, and by t
 async def booked(new_books: NewBooks) -> AsyncIterator[Books]:
     """Journal 1: acme earned 80.00; 2: beta earned 80.00; 3: acme's is lost; 4: a payment; 5: taken back; 6: by hand.
 
-    Tampering is rolled back.
+    7: gamma earned 8,000 yen; 8: its year is capped at 5,000. Tampering is rolled back.
     """
     async with new_books() as books:
         await books.tell(activated(), partner("acme"), partner("beta"), decided("D-1", 1, {"acme": 100_000}))
@@ -47,6 +51,7 @@ async def booked(new_books: NewBooks) -> AsyncIterator[Books]:
         await post_each(books, payment("p", 5), taken_back(payment("p", 5), 4))
         async with books.client("rewards:adjust") as client:
             assert (await client.post("/adjustments", json=BY_HAND, headers={"Idempotency-Key": "k"})).is_success
+        await books.tell(CAPPED, partner("gamma"), decided("D-3", 1, {"gamma": 100_000}, currency="JPY", version=2))
         await books.seal()
         yield books
 
@@ -147,12 +152,12 @@ PLANTED = [
     ),
     (
         "UPDATE rewards.journal SET adjusts_journal_id = 2 WHERE journal_id = 3",
-        "every adjustment follows a journal of the same deal, partner and plan",
+        "every adjustment follows a journal of the same deal or scope, partner and plan",
         "journal 3 (reversal) adjusts journal 2",
     ),
     (
         "UPDATE rewards.journal SET adjusts_journal_id = NULL WHERE journal_id = 3",
-        "every adjustment follows a journal of the same deal, partner and plan",
+        "every adjustment follows a journal of the same deal or scope, partner and plan",
         "journal 3 (reversal) adjusts nothing",
     ),
     (
