@@ -58,8 +58,8 @@ async def _unfinished(connection: asyncpg.Connection, client: AIOKafkaConsumer) 
         # The horizons move with every batch of work, so they tell progress without counting a backlog.
         row = await connection.fetchrow(
             f"SELECT (SELECT min(id) FROM {schema}.dirty) AS marked, "  # noqa: S608 (our own names)
-            f"(SELECT o.id FROM {schema}.outbox o, {schema}.outbox_position p "
-            "WHERE (o.xid, o.id) > (p.xid, p.id) ORDER BY o.xid, o.id LIMIT 1) AS unsent"
+            f"(SELECT o.id FROM {schema}.outbox o WHERE (o.xid, o.id) > ((SELECT xid FROM {schema}.outbox_position), "
+            f"(SELECT id FROM {schema}.outbox_position)) ORDER BY o.xid, o.id LIMIT 1) AS unsent"
         )
         if row["marked"] is not None or row["unsent"] is not None:
             return f"{schema} works on mark {row['marked']}, event {row['unsent']}"

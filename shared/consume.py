@@ -63,7 +63,6 @@ class Consumer:
         self._limit = dead_letters.RefusalLimit()
         self._log = structlog.get_logger()
         self._turned_at = time.monotonic()
-        self._lag: dict[TopicPartition, int] = {}
         self._client = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, group_id=f"tributary-{schema}", auto_offset_reset="none",
             enable_auto_commit=False, session_timeout_ms=SESSION_TIMEOUT_MS, rebalance_timeout_ms=SESSION_TIMEOUT_MS,
@@ -78,8 +77,12 @@ class Consumer:
 
     def is_behind(self) -> bool:
         """Whether more than a batch of messages is known to wait in the log."""
-        mine = self._placer.placed  # what a rebalance took away is behind no more
-        return sum(lag for place, lag in self._lag.items() if place in mine) > self._batch
+        return sum(map(self._lag, self._placer.placed)) > self._batch  # what a rebalance took away is behind no more
+
+    def _lag(self, place: TopicPartition) -> int:
+        """Messages known to wait in a partition; its end is known from the first answer of the broker on."""
+        end = self._client.highwater(place) if place in self._client.assignment() else None
+        return max(0, (end or 0) - self._placer.placed[place])
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until stopped; every error that is neither refused nor transient is raised."""
@@ -123,8 +126,9 @@ class Consumer:
             span.set_attribute("messaging.batch.message_count", len(messages))
             await self._store_with_retry(messages, stop)
         for place, batch in records.items():
-            self._lag[place] = max(0, (self._client.highwater(place) or 0) - batch[-1].offset - 1)
-            self._metrics.lag.labels(place.topic, place.partition).set(self._lag[place])
+            if place in self._placer.placed:
+                self._placer.placed[place] = batch[-1].offset + 1
+                self._metrics.lag.labels(place.topic, place.partition).set(self._lag(place))
 
     async def _store_with_retry(self, messages: Sequence[Message], stop: asyncio.Event) -> None:
         """Store the batch, again after transient failures; a commit of unknown outcome is read back."""

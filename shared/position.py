@@ -65,7 +65,8 @@ class Placer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         self._database = database
         self._schema = schema
         self._failure: BaseException | None = None
-        self.placed: set[TopicPartition] = set()
+        self.placed: dict[TopicPartition, int] = {}
+        """The partitions that flow, and of each the offset that is stored next, as far as this consumer knows."""
 
     def check(self) -> None:
         """Raise what went wrong during a rebalance: aiokafka only logs a listener's errors."""
@@ -73,7 +74,8 @@ class Placer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
             raise self._failure
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        self.placed -= revoked
+        for place in revoked:
+            self.placed.pop(place, None)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         if not assigned:
@@ -96,9 +98,10 @@ class Placer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
 
     async def place(self, places: set[TopicPartition]) -> None:
         """Seek to the stored positions (0 for a partition never read) and let the partitions flow."""
-        for place, offset in (await self.positions(places)).items():
+        stored = await self.positions(places)
+        for place, offset in stored.items():
             self._client.seek(place, offset)
-        self.placed |= places
+        self.placed |= stored
         self._client.resume(*places)
 
     async def positions(self, places: set[TopicPartition]) -> Mapping[TopicPartition, int]:

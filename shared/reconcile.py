@@ -23,19 +23,25 @@ POLL_S: Final = 1.0
 """The safety net beneath the wake-up event: marks left by another process are found within a second."""
 BUSY_S: Final = 0.02
 """When all marked keys are in another worker's hands, look again after this long."""
-HOLD_S: Final = 30.0
-"""How long reconciliation waits at most while a backlog is read: what is still in the log would change the result,
-and partners would find journals and their corrections where one journal says it all. There is such a backlog only
-during imports and after outages."""
+HOLD_S: Final = 300.0
+"""How long marked keys wait at most while a backlog is read: what is still in the log would change the result, and
+partners would find journals and their corrections where one journal says it all. There is such a backlog only during
+imports and after outages. Some two million messages are read in five minutes; deciding meanwhile slows the reading to
+a third, and each key comes back. A longer wait would leave deals uncredited for too long in a permanent overload."""
 HOLD_POLL_S: Final = 0.02
+NONE: Final = 0
+ALL: Final = 2**63 - 1
+"""Bounds of a round: ids of marks begin at one and end here."""
 LIGHT: Final = 0
 HEAVY: Final = 1
 """Lane of keys with so many facts that they would hold up the others; handled one at a time, beside the light lane."""
 
 _MARKED: Final = """
 SELECT key, pg_try_advisory_xact_lock(hashtextextended($3 || key, 0)) AS taken
-FROM (SELECT DISTINCT key FROM (SELECT key FROM {schema}.dirty WHERE lane = $1 ORDER BY id LIMIT $2) AS oldest) AS keys
+FROM (SELECT DISTINCT key FROM (
+    SELECT key FROM {schema}.dirty WHERE lane = $1 AND id <= $4 ORDER BY id LIMIT $2) AS oldest) AS keys
 """
+_LAST: Final = "SELECT coalesce(max(id), 0) FROM {schema}.dirty WHERE lane = $1"
 _MARKS: Final = "SELECT id, traceparent FROM {schema}.dirty WHERE key = ANY($1::text[]) AND lane <= $2"
 _CLEAR: Final = "DELETE FROM {schema}.dirty WHERE id = ANY($1::bigint[])"
 _DEFER: Final = "INSERT INTO {schema}.dirty (key, lane, traceparent) SELECT k, 1, $2 FROM unnest($1::text[]) AS n (k)"
@@ -86,10 +92,13 @@ class Reconciler:
     async def run(self, stop: asyncio.Event) -> None:
         """Reconcile until stopped; transient failures are tried again, any other error is raised."""
         failures = retry.delays()
+        bound = NONE
         while not stop.is_set():
             self._wake.clear()
             try:
-                handled, marked = await self.turn()
+                if bound in {NONE, ALL}:
+                    bound = await self._hold(stop)
+                handled, marked = await self.turn(bound)
             except (*database.TRANSIENT, asyncpg.UniqueViolationError) as error:
                 # A unique violation is a race for a revision that another worker won: next time its result is read.
                 delay = next(failures)
@@ -99,20 +108,30 @@ class Reconciler:
                 continue
             failures = retry.delays()
             if handled == 0:
-                await self._hold(stop)
+                bound = NONE
                 await retry.pause(BUSY_S if marked else POLL_S, stop, *([] if marked else [self._wake]))
 
-    async def _hold(self, stop: asyncio.Event) -> None:
-        """Between rounds, let a backlog be read first, up to `HOLD_S`."""
-        until = time.monotonic() + HOLD_S
-        while self._is_behind() and time.monotonic() < until and not stop.is_set():
-            await retry.pause(HOLD_POLL_S, stop)
+    async def _hold(self, stop: asyncio.Event) -> int:
+        """Let a backlog be read first; returns up to which mark keys may be computed now.
 
-    async def turn(self) -> tuple[int, int]:
-        """Handle one batch; returns how many keys were handled, and how many were found marked."""
+        When the backlog takes longer than `HOLD_S`, these are the marks that have waited for so long. What is marked
+        later waits anew, so a key that is marked all the time is computed once per wait.
+        """
+        if not self._is_behind():
+            return ALL
+        last: int = await self._database.pool.fetchval(_LAST.format(schema=self._schema), self._lane)
+        until = time.monotonic() + HOLD_S
+        while last and self._is_behind() and time.monotonic() < until and not stop.is_set():
+            await retry.pause(HOLD_POLL_S, stop)
+        if stop.is_set():
+            return NONE
+        return last if self._is_behind() else ALL
+
+    async def turn(self, bound: int = ALL) -> tuple[int, int]:
+        """Handle one batch of the marks up to `bound`; returns how many keys were handled, and how many were marked."""
         async with self._database.transaction() as connection:
             statement = _MARKED.format(schema=self._schema)
-            marked = await connection.fetch(statement, self._lane, self._batch, f"{self._schema}:")
+            marked = await connection.fetch(statement, self._lane, self._batch, f"{self._schema}:", bound)
             keys = [row["key"] for row in marked if row["taken"]]
             if not keys:
                 return 0, len(marked)

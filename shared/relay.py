@@ -29,16 +29,19 @@ PURGE_EVERY_S: Final = 60.0
 STANDBY_S: Final = 2.0
 """A second relay asks this often whether the first has gone."""
 
+# The position is compared as two values, not joined: so reading begins at its place in the index, however much that was
+# published stands before it.
 _READ: Final = """
 SELECT o.id, o.xid::text AS xid, o.topic, o.key, o.type, o.source, o.event_id, o.time, o.data, o.traceparent,
        o.xid < pg_snapshot_xmin(pg_current_snapshot()) AS settled
-FROM {schema}.outbox o, {schema}.outbox_position p
-WHERE (o.xid, o.id) > (p.xid, p.id)
+FROM {schema}.outbox o
+WHERE (o.xid, o.id) > ((SELECT xid FROM {schema}.outbox_position), (SELECT id FROM {schema}.outbox_position))
 ORDER BY o.xid, o.id LIMIT $1
 """
 _REMEMBER: Final = "UPDATE {schema}.outbox_position SET xid = $1::text::xid8, id = $2"
 _PURGE: Final = """
-DELETE FROM {schema}.outbox o USING {schema}.outbox_position p WHERE (o.xid, o.id) <= (p.xid, p.id)
+DELETE FROM {schema}.outbox o
+WHERE (o.xid, o.id) <= ((SELECT xid FROM {schema}.outbox_position), (SELECT id FROM {schema}.outbox_position))
 """
 
 

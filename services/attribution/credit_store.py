@@ -49,32 +49,33 @@ _WON_DEALS: Final = f"""{_CANDIDATE}
 WHERE d.account_id = $1 AND d.stage = (SELECT 'won') ORDER BY d.closed_at DESC, d.source, d.deal_id LIMIT $2
 """
 # Each touchpoint is read by one of its keys. OFFSET 0 keeps the planner from reading all touchpoints of the time first
-# and looking for their account afterwards, which it believes to be cheap while the table has no statistics.
+# and looking for their account afterwards, which it believes to be cheap while the table has no statistics; and from
+# looking an account's keys up by how they begin, which is to read those of all accounts.
 _TOUCHES: Final = """
 SELECT a.account_id, t.source, t.id, t.partner, t.activity, t.occurred_at, t.received_at, t.withdrawn{keys}
 FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[])
     WITH ORDINALITY AS a (account_id, since, until, place)
 CROSS JOIN LATERAL (
-    SELECT t.* FROM attribution.account_key k
+    SELECT t.* FROM (SELECT key FROM attribution.account_key WHERE account_id = a.account_id OFFSET 0) k
     CROSS JOIN LATERAL (
         SELECT * FROM attribution.touchpoint
         WHERE id_key = k.key AND occurred_at BETWEEN a.since AND a.until{only} OFFSET 0) t
     LEFT JOIN attribution.account_key o ON o.key = t.domain_key
-    WHERE k.account_id = a.account_id AND k.key NOT LIKE 'domain:%' AND k.key NOT LIKE 'name:%'
+    WHERE k.key NOT LIKE 'domain:%' AND k.key NOT LIKE 'name:%'
         AND (o.account_id IS NULL OR o.account_id = a.account_id)
     UNION ALL  -- by domain alone: with an id of this account it came above, with another's it is ambiguous
-    SELECT t.* FROM attribution.account_key k
+    SELECT t.* FROM (SELECT key FROM attribution.account_key WHERE account_id = a.account_id OFFSET 0) k
     CROSS JOIN LATERAL (
         SELECT * FROM attribution.touchpoint
         WHERE domain_key = k.key AND occurred_at BETWEEN a.since AND a.until{only} OFFSET 0) t
     LEFT JOIN attribution.account_key o ON o.key = t.id_key
-    WHERE k.account_id = a.account_id AND k.key LIKE 'domain:%' AND o.account_id IS NULL
+    WHERE k.key LIKE 'domain:%' AND o.account_id IS NULL
     UNION ALL  -- by a name that somebody stated to be this account's
-    SELECT t.* FROM attribution.account_key k
+    SELECT t.* FROM (SELECT key FROM attribution.account_key WHERE account_id = a.account_id OFFSET 0) k
     CROSS JOIN LATERAL (
         SELECT * FROM attribution.touchpoint
         WHERE name_key = k.key AND occurred_at BETWEEN a.since AND a.until{only} OFFSET 0) t
-    WHERE k.account_id = a.account_id AND k.key LIKE 'name:%'
+    WHERE k.key LIKE 'name:%'
     LIMIT $4
 ) t ORDER BY a.place
 """

@@ -132,8 +132,7 @@ async def _store_touchpoints(connection: asyncpg.Connection, batch: Batch[TouchR
     for other in others:
         batch.contradict("touchpoint", other, version=0)
     rows = batch.rows.values()
-    await store.withdraw(connection, [(row.source, row.id) for row in rows])
-    assigned = moved | await store.assign_pending(connection)
+    assigned = moved | await store.apply_waiting(connection, [(row.source, row.id) for row in rows])
     traced = [(row.source, row.id, trace) for row in rows if (trace := batch.trace(row.source, row.id)) is not None]
     await store.save_traces(connection, traced)
     waiting = {names.spelled(row.account_name): row.account_name for row in rows if row.name_key and row.account_name}

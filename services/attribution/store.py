@@ -44,12 +44,15 @@ WHERE t.fingerprint <> n.fingerprint AND NOT EXISTS (
     SELECT FROM attribution.replaced r WHERE r.kind = 'touchpoint' AND r.source = n.source AND r.id = n.id
         AND r.content->>'fingerprint' = n.fingerprint::text)
 """
-# Whether anything waits is asked first: nearly always nothing does.
+# Asked first, once for both: nearly always nothing waits.
+_WAITING: Final = """
+SELECT EXISTS (SELECT FROM attribution.withdrawal WHERE pending) AS withdrawals,
+       EXISTS (SELECT FROM attribution.assignment WHERE pending) AS assignments
+"""
 _WITHDRAW: Final = """
 WITH waiting AS MATERIALIZED (
     SELECT w.source, w.id, w.partner FROM unnest($1::text[], $2::text[]) AS n (source, id)
-    JOIN attribution.withdrawal w ON w.source = n.source AND w.id = n.id
-    WHERE w.pending AND EXISTS (SELECT FROM attribution.withdrawal WHERE pending)
+    JOIN attribution.withdrawal w ON w.source = n.source AND w.id = n.id WHERE w.pending
 ), known AS (
     UPDATE attribution.withdrawal w SET pending = false
     FROM waiting n JOIN attribution.touchpoint t ON t.source = n.source AND t.id = n.id
@@ -93,10 +96,12 @@ _SAVE_TRACES: Final = """
 INSERT INTO attribution.touchpoint_trace (source, id, traceparent)
 SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ON CONFLICT DO NOTHING
 """
-# (SELECT 'won'), for to a plain 'won' a plan made while deals are few prefers the index of all won deals.
+# (SELECT 'won'), for to a plain 'won' a plan made while deals are few prefers the index of all won deals. No EXISTS: as
+# a column it may be computed for all accounts at once, by reading every won deal for each batch.
 _RESOLVE: Final = """
 SELECT k.key, k.account_id,
-       EXISTS (SELECT FROM attribution.deal d WHERE d.account_id = k.account_id AND d.stage = (SELECT 'won')) AS won
+       (SELECT true FROM attribution.deal d WHERE d.account_id = k.account_id AND d.stage = (SELECT 'won') LIMIT 1)
+           IS NOT NULL AS won
 FROM unnest($1::text[]) AS n (key) JOIN attribution.account_key k ON k.key = n.key
 """
 _SAVE_AMBIGUOUS: Final = """
@@ -126,10 +131,11 @@ WHERE v.fingerprint <> n.fingerprint AND NOT EXISTS (
     SELECT FROM attribution.replaced r WHERE r.kind = 'deal' AND r.source = n.source AND r.id = n.id
         AND r.version = n.version AND r.content->>'fingerprint' = n.fingerprint::text)
 """
+# No EXISTS, as above.
 _DEALS: Final = """
 SELECT d.source, d.deal_id, d.version, d.account_id,
-       d.stage = 'won' OR EXISTS (
-           SELECT FROM attribution.standing_credit s WHERE s.source = d.source AND s.deal_id = d.deal_id) AS credited
+       d.stage = 'won' OR (SELECT true FROM attribution.standing_credit s
+           WHERE s.source = d.source AND s.deal_id = d.deal_id) IS NOT NULL AS credited
 FROM unnest($1::text[], $2::text[]) AS n (source, id)
 JOIN attribution.deal d ON d.source = n.source AND d.deal_id = n.id
 """
@@ -228,7 +234,18 @@ async def _save_with_repeats(connection: asyncpg.Connection, rows: Sequence[Touc
     return others, {row["key"] for row in repeated if row["key"] is not None}
 
 
-async def withdraw(connection: asyncpg.Connection, keys: Iterable[FactKey]) -> None:
+async def apply_waiting(connection: asyncpg.Connection, keys: Iterable[FactKey]) -> set[str]:
+    """Apply to new touchpoints what was stated about them before they came.
+
+    Returns the keys of the accounts that reviewers chose for them.
+    """
+    withdrawals, assignments = await connection.fetchrow(_WAITING)
+    if withdrawals:
+        await _withdraw(connection, keys)
+    return await assign_pending(connection) if assignments else set()
+
+
+async def _withdraw(connection: asyncpg.Connection, keys: Iterable[FactKey]) -> None:
     """Withdraw those of these touchpoints whose withdrawal came before them, or just now."""
     await connection.execute(_WITHDRAW, *map(list, zip(*keys, strict=True)))
 
@@ -244,7 +261,7 @@ async def save_withdrawals(connection: asyncpg.Connection, rows: Sequence[Withdr
     columns = [(row.source, row.id, row.partner, row.reason, row.received_at) for row in rows]
     sources, ids, *rest = map(list, zip(*columns, strict=True))
     await connection.execute(_SAVE_WITHDRAWALS, sources, ids, *rest)
-    await withdraw(connection, zip(sources, ids, strict=True))
+    await _withdraw(connection, zip(sources, ids, strict=True))
     return await accounts_of_touchpoints(connection, [(row.source, row.id) for row in rows])
 
 

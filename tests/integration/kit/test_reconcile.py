@@ -1,21 +1,47 @@
 """What reconciliation promises: no mark is lost, a failed turn leaves no trace, large keys hold up no others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 
+from shared import reconcile
 from shared.reconcile import HEAVY, LIGHT, Context, Outcome, Reconciler, Work
 from shared.service import utc_now
 from tests.integration.kit.conftest import Toy
 
 
-def reconciler(toy: Toy, work: Work, lane: int = LIGHT) -> Reconciler:
+class Log:
+    """How far the consumer is, as far as a reconciler asks."""
+
+    def __init__(self, *, behind: bool) -> None:
+        self.behind = behind
+
+    def is_behind(self) -> bool:
+        return self.behind
+
+
+def reconciler(
+    toy: Toy, work: Work, lane: int = LIGHT, *, batch: int = 100, log: Log | None = None
+) -> Reconciler:  # fmt: skip
     return Reconciler(
         schema="toy", work=work, database=toy.database, wake=toy.wake, relay_wake=toy.relay_wake, metrics=toy.metrics,
-        clock=utc_now, batch=100, lane=lane,
+        clock=utc_now, batch=batch, lane=lane, is_behind=(log or Log(behind=False)).is_behind,
     )  # fmt: skip
+
+
+@asynccontextmanager
+async def running(worker: Reconciler) -> AsyncIterator[None]:
+    """The reconciler at work during the block; its failure is raised at the end of it."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(worker.run(stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
 
 
 async def mark(toy: Toy, *keys: str) -> None:
@@ -103,29 +129,90 @@ async def test_a_heavy_key_moves_to_its_own_lane(toy: Toy) -> None:
     assert await marks(toy) == []
 
 
+async def test_a_round_ends_with_the_marks_it_began_with(toy: Toy) -> None:
+    """Only keys marked up to a bound are handled; the others keep their marks."""
+    handled: list[str] = []
+
+    async def work(_: asyncpg.Connection, keys: Sequence[str], __: Context) -> Outcome:
+        handled.extend(keys)
+        return Outcome(changed=0)
+
+    await mark(toy, "a")
+    bound = await toy.database.pool.fetchval("SELECT max(id) FROM toy.dirty")
+    await mark(toy, "b")
+    worker = reconciler(toy, work)
+    assert await worker.turn(bound) == (1, 1)
+    assert await worker.turn(bound) == (0, 0)
+    assert handled == ["a"]
+    assert await marks(toy) == [("b", LIGHT)]
+
+
 async def test_a_backlog_is_read_before_it_is_reconciled(toy: Toy) -> None:
     """While the consumer is behind, marked keys wait; once it has caught up, they are handled."""
-    behind = True
+    log = Log(behind=True)
     handled = asyncio.Event()
 
     async def work(_: asyncpg.Connection, __: Sequence[str], ___: Context) -> Outcome:
-        assert not behind
+        assert not log.behind
         handled.set()
         return Outcome(changed=0)
 
-    waiting = Reconciler(
-        schema="toy", work=work, database=toy.database, wake=toy.wake, relay_wake=toy.relay_wake, metrics=toy.metrics,
-        clock=utc_now, batch=100, is_behind=lambda: behind,
-    )  # fmt: skip
-    stop = asyncio.Event()
-    task = asyncio.create_task(waiting.run(stop))
-    await asyncio.sleep(0.1)
+    async with running(reconciler(toy, work, log=log)):
+        await asyncio.sleep(0.1)
+        await mark(toy, "a")
+        toy.wake.set()
+        await asyncio.sleep(0.3)
+        assert await marks(toy) == [("a", LIGHT)]
+        log.behind = False
+        async with asyncio.timeout(10):
+            await handled.wait()
+
+
+async def test_a_backlog_that_begins_meanwhile_is_read_first_too(toy: Toy) -> None:
+    """Marked keys wait whether or not others were being handled when the consumer fell behind."""
+    log = Log(behind=False)
+    handled: list[str] = []
+    first = asyncio.Event()
+
+    async def work(_: asyncpg.Connection, keys: Sequence[str], __: Context) -> Outcome:
+        assert not log.behind
+        log.behind = not handled
+        handled.extend(keys)
+        first.set()
+        return Outcome(changed=0)
+
+    await mark(toy, "a", "b")
+    async with running(reconciler(toy, work, batch=1, log=log)):
+        async with asyncio.timeout(10):
+            await first.wait()
+        await asyncio.sleep(0.3)
+        assert len(handled) == 1
+        log.behind = False
+        async with asyncio.timeout(10):
+            while await marks(toy):
+                await asyncio.sleep(0.02)
+    assert sorted(handled) == ["a", "b"]
+
+
+async def test_a_key_is_computed_once_per_wait_however_long_the_backlog(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backlog too long to wait for lets a round pass. What is marked again in the course of it waits anew."""
+    handled: list[str] = []
+    done = asyncio.Event()
+
+    async def work(_: asyncpg.Connection, keys: Sequence[str], __: Context) -> Outcome:
+        monkeypatch.setattr(reconcile, "HOLD_S", 3_600.0)
+        handled.extend(keys)
+        await mark(toy, "a")
+        done.set()
+        return Outcome(changed=0)
+
+    monkeypatch.setattr(reconcile, "HOLD_S", 0.0)
     await mark(toy, "a")
-    toy.wake.set()
-    await asyncio.sleep(0.3)
+    async with running(reconciler(toy, work, log=Log(behind=True))):
+        async with asyncio.timeout(10):
+            await done.wait()
+        await asyncio.sleep(0.3)
+    assert handled == ["a"]
     assert await marks(toy) == [("a", LIGHT)]
-    behind = False
-    async with asyncio.timeout(10):
-        await handled.wait()
-    stop.set()
-    await task
