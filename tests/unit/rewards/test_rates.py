@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from services.rewards.domain.inputs import Rerate
-from shared.errors import Invalid
 from shared.events.credit import Influence
 from shared.events.deal import Kind
 from tests.unit.rewards.builders import CLOSED
@@ -116,18 +115,6 @@ def test_brackets_take_every_part_in_proportion() -> None:
     rules = ruled(only(rates=rates, brackets={"apply": "marginal", "per": "deal", "steps": steps}))
     found = earning(deal(share(activities={"demo": "1/2"})), known(rules))
     assert [c.amount for c in found.components] == [500, 0, 1_000, 0]
-
-
-def test_a_quota_is_of_a_span() -> None:
-    """Brackets per deal with a quota are refused when the program is read."""
-    brackets = {
-        "apply": "whole",
-        "per": "deal",
-        "quota": {"silver": 1, "gold": 1},
-        "steps": [{"from": 0, "rate": "1%"}],
-    }
-    with pytest.raises(Invalid, match="`quota` is of a span of time"):
-        ruled(only(brackets=brackets))
 
 
 def test_a_fixed_amount_is_per_deal_and_partner() -> None:
