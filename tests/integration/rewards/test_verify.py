@@ -7,7 +7,7 @@ import pytest
 from services.rewards.ledger import verify
 from tests.integration.rewards.conftest import NewBooks
 from tests.integration.rewards.harness import Books, payment, post_each, taken_back
-from tests.unit.rewards.builders import activated, decided, message, partner
+from tests.unit.rewards.builders import activated, decided, document, message, partner
 
 EACH = """DO $$ DECLARE g record; BEGIN
     FOR g IN SELECT tgrelid::regclass AS place, tgname AS name FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid
@@ -32,9 +32,9 @@ BY_HAND = {
     "partner": "acme", "amount": {"amount": "5.00", "currency": "EUR"}, "account": "payable",
     "effective_on": "2026-03-01", "reason": "a bonus", "reference": "ticket 7",
 }  # fmt: skip
-CAPPED = activated(2, plans={"influence": {"rate": RATES, "caps": [{"amount": 5_000, "per": "year"}]}})
-CAPPED.document["currency"] = "JPY"
-CAPPED.document["compensation"]["pays_in"] = "program_currency"
+IN_YEN = document(2, plans={"influence": {"rate": RATES, "caps": [{"amount": 5_000, "per": "year"}]}})
+IN_YEN["compensation"]["pays_in"] = "program_currency"
+CAPPED = activated(2).model_copy(update={"document": IN_YEN | {"currency": "JPY"}})
 NOT_AS_ASKED = "every adjustment by hand is booked as it was asked for, and by two where it takes two"
 
 
