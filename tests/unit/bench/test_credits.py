@@ -14,7 +14,7 @@ from bench.credits import Credits
 from bench.sections import more
 from bench.sizes import Sizes
 from services.rewards.domain import earnings, facts, journal
-from services.rewards.domain.earnings import Credit, Credited, Terms, TierFact
+from services.rewards.domain.inputs import Credit, Credited, Known, Standing, Terms
 from services.rewards.domain.journal import Journal, Kind
 from shared import program
 
@@ -36,8 +36,8 @@ def test_each_deal_makes_a_pending_accrual_per_partner(load: Credits) -> None:
     """Rewards accepts program, partners and credit, and every share earns something that is not due yet."""
     activated, *upserted = (credited.messages(load.terms())[place].value for place in range(21))
     typed = program.parse(facts.activation(activated).event.document)
-    tiers = {
-        fact.event.id: [TierFact(fact.event.version, fact.event.tier, fact.event.tier_since)]
+    partners = {
+        fact.event.id: [Standing(fact.event.version, fact.event.tier, fact.event.tier_since)]
         for fact in map(facts.partner, upserted)
     }
     booked: list[Journal] = []
@@ -49,7 +49,7 @@ def test_each_deal_makes_a_pending_accrual_per_partner(load: Credits) -> None:
         shares = tuple(Credited(share.partner, share.share, share.amount.minor) for share in event.shares)
         terms = Terms(event.program, event.program_version, event.governed_on, workload.CURRENCY)
         credit = Credit(event.source, event.id, event.revision, event.cause, terms, shares)
-        target = earnings.target(credit, tiers, {(typed.program, typed.version): typed}, NOW)
+        target = earnings.target(credit, Known(partners, {(typed.program, typed.version): typed}), NOW)
         assert target.next_due_at is not None
         booked += journal.differences(credit, target, {})
     assert len(booked) == load.journals == 2_000

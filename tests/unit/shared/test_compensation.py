@@ -59,12 +59,12 @@ def test_a_plan_with_every_word_is_read_exactly() -> None:
 
 
 def test_rates_and_amounts_by_tier_are_rules_by_tier() -> None:
-    """The short form and the long one are the same to everything that computes; an amount of 0 is an amount."""
+    """The short form is rules in the order of their tiers' names; an amount of 0 is an amount."""
     assert [(rule.when.tiers, rule.rate) for rule in parsed({"rate": RATE}).rules] == [
-        (frozenset({"silver"}), Fraction(1, 40)), (frozenset({"gold"}), Fraction(2, 25))
+        (frozenset({"gold"}), Fraction(2, 25)), (frozenset({"silver"}), Fraction(1, 40))
     ]  # fmt: skip
     fixed = parsed({"on": "fixed", "amount": {"silver": 0, "gold": 250}})
-    assert [(rule.rate, rule.amount) for rule in fixed.rules] == [(None, Fraction(0)), (None, Fraction(250))]
+    assert [(rule.rate, rule.amount) for rule in fixed.rules] == [(None, Fraction(250)), (None, Fraction(0))]
 
 
 @pytest.mark.parametrize(

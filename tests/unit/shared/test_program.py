@@ -37,7 +37,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
 def test_the_owners_words_become_exact_numbers() -> None:
     """Percentages and weights are fractions, periods are days."""
     rules = program.parse(DOCUMENT)
-    assert [rule.rate for rule in rules.compensation.plans["influence"].rules] == [Fraction(1, 40), Fraction(2, 25)]
+    assert [rule.rate for rule in rules.compensation.plans["influence"].rules] == [Fraction(2, 25), Fraction(1, 40)]
     assert rules.activities["advice"].weight == Fraction(1, 10)
     assert rules.attribution.considers.lookback == 180
     assert isinstance(rules.attribution.model, Position)
