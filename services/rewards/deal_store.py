@@ -25,14 +25,15 @@ FRACTIONS_KEPT: Final = 10_000
 """Parsed fractions kept: the parts of shares repeat from deal to deal, and parsing one takes microseconds."""
 
 # What most deals have nothing of is asked here, so that it takes a statement of its own only where there is something.
+# Scalar subqueries: EXISTS may be answered by hashing the whole table instead of a look-up per deal.
 _CREDITS: Final = """
 SELECT s.deal_source, s.deal_id, s.revision, s.status, s.governed_on, s.program, s.program_version, s.currency, s.cause,
     s.partners, s.shares, s.credited_minor, s.amount_minor, s.kind, s.region, s.product, s.margin_minor,
     s.first_year_minor, s.first_closed_on, s.influences, s.activities,
-    EXISTS (SELECT FROM rewards.receipt r WHERE r.source = n.source AND r.deal_id = n.id) AS has_receipts,
-    EXISTS (SELECT FROM rewards.earning_line l WHERE l.deal_source = n.source AND l.deal_id = n.id) AS has_lines,
-    EXISTS (SELECT FROM rewards.rerate o WHERE o.program = s.program AND o.last >= s.governed_on
-        AND o.first <= s.governed_on) AS is_rerated
+    (SELECT true FROM rewards.receipt r WHERE r.source = n.source AND r.deal_id = n.id LIMIT 1) AS has_receipts,
+    (SELECT true FROM rewards.earning_line l WHERE l.deal_source = n.source AND l.deal_id = n.id LIMIT 1) AS has_lines,
+    (SELECT true FROM rewards.rerate o WHERE o.program = s.program AND o.last >= s.governed_on
+        AND o.first <= s.governed_on LIMIT 1) AS is_rerated
 FROM unnest($1::text[], $2::text[]) AS n (source, id)
 CROSS JOIN LATERAL (
     SELECT * FROM rewards.credit_snapshot c WHERE c.deal_source = n.source AND c.deal_id = n.id
