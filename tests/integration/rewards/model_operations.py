@@ -18,6 +18,9 @@ from tests.integration.rewards.model_facts import activate, lose, move, refund, 
 from tests.integration.rewards.model_requests import adjust, ask_again, close_month, decide, pay, reverse
 from tests.integration.rewards.model_world import END, BrokenOff, World
 
+HOURS: Final = [0, 14, 15, 23]
+"""Of UTC: a day begins there at midnight, and in the east of the program's second version at three in the afternoon."""
+
 Operation = Callable[[World, Random], Awaitable[None]]
 
 
@@ -41,10 +44,12 @@ async def reconcile(world: World, pick: Random) -> None:
 async def pass_time(world: World, pick: Random) -> None:
     """Hours or days pass, and the clock looks for holds that ended."""
     books = world.service.books
-    books.now = min(END, books.now + timedelta(hours=pick.choice([1, 24, 100, 300, 700])))
+    day = books.now.replace(hour=pick.choice(HOURS)) + timedelta(days=pick.choice([0, 1, 1, 2, 8, 29]))
+    books.now = min(END, max(books.now, day))
     if pick.random() < 0.9:
         with suppress(BrokenOff):
             await Maturity(database=books.database, wake=books.wake, clock=lambda: books.now).turn()
+            world.looked_at = world.now
 
 
 async def break_before_commit(world: World, _: Random) -> None:
