@@ -21,7 +21,7 @@ Rates = Mapping[str, int]
 RULES: Mapping[int, tuple[int, Mapping[str, tuple[int, Rates]]]] = {
     1: (0, {"influence": (10, {"silver": 500, "gold": 825}), "bonus": (0, {"silver": 20, "gold": 33})}),
     2: (9, {"influence": (25, {"bronze": 125, "silver": 475, "gold": 1_000})}),
-    3: (0, {"influence": (45, {"silver": 0, "gold": 1_250}), "bonus": (45, {"bronze": 50, "gold": 1})}),
+    3: (0, {"influence": (45, {"silver": 0, "gold": 1_250}), "bonus": (5, {"bronze": 50, "gold": 1})}),
 }
 """Per program version: hours ahead of UTC, and per plan the days of its hold and hundredths of a percent by tier."""
 

@@ -85,10 +85,11 @@ async def move(world: World, pick: Random) -> None:
 
 
 async def state_tier(world: World, pick: Random) -> None:
-    """The directory states a partner's tier, from a day on that may have passed long ago."""
-    name = pick.choice(PARTNERS)
+    """The directory states a partner's tier, from a day on that may have passed long ago, or is a deal's very day."""
+    name, deal = pick.choice(PARTNERS), a_won_deal(world, pick)
     world.versions[name] += 1
     since = world.today - timedelta(days=pick.choice([0, 5, 30, 90, 400]))
+    since = deal.governed_on if deal and deal.governed_on and pick.random() < 0.4 else since
     world.send(builders.partner(name, pick.choice(TIERS), version=world.versions[name], since=since))
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from random import Random
 from typing import Final
 
 from services.rewards.maturity import Maturity
-from tests.integration.rewards.model_facts import activate, lose, move, refund, send_again, state_tier, win
+from tests.integration.rewards.ledger_model import RULES
+from tests.integration.rewards.model_facts import a_won_deal, activate, lose, move, refund, send_again, state_tier, win
 from tests.integration.rewards.model_requests import adjust, ask_again, close_month, decide, pay, reverse
 from tests.integration.rewards.model_world import END, BrokenOff, World
 
@@ -39,12 +40,29 @@ async def reconcile(world: World, pick: Random) -> None:
 
 
 async def pass_time(world: World, pick: Random) -> None:
-    """Hours or days pass, and the clock looks for holds that ended."""
+    """Hours or days pass."""
+    day = world.now.replace(hour=pick.choice([0, 12, 23])) + timedelta(days=pick.choice([0, 1, 1, 2, 8, 29]))
+    await _advance(world, day, pick)
+
+
+async def reach_the_end_of_a_hold(world: World, pick: Random) -> None:
+    """Time passes to the very moment at which a deal's hold ends, or to the hour before."""
+    deal = a_won_deal(world, pick)
+    if deal and deal.governed_on and deal.program_version:
+        ahead, plans = RULES[deal.program_version]
+        hold, _ = plans[pick.choice(sorted(plans))]
+        ends_at = datetime.combine(deal.governed_on, time.min, UTC) + timedelta(days=hold, hours=-ahead)
+        await _advance(world, ends_at - timedelta(hours=pick.choice([0, 1])), pick)
+
+
+async def _advance(world: World, to: datetime, pick: Random) -> None:
+    """The clock goes on, never back, and nearly always looks for holds that ended."""
     books = world.service.books
-    books.now = min(END, books.now + timedelta(hours=pick.choice([1, 24, 100, 300, 700])))
+    books.now = min(END, max(books.now, to))
     if pick.random() < 0.9:
         with suppress(BrokenOff):
             await Maturity(database=books.database, wake=books.wake, clock=lambda: books.now).turn()
+            world.looked_at = world.now
 
 
 async def break_before_commit(world: World, _: Random) -> None:
@@ -64,7 +82,7 @@ async def remember(world: World, _: Random) -> None:
 
 OPERATIONS: Final[Mapping[Operation, int]] = {
     win: 4, refund: 2, lose: 1, move: 1, state_tier: 2, activate: 1, send_again: 2, deliver: 6, reconcile: 6,
-    pass_time: 3, pay: 3, adjust: 2, ask_again: 3, decide: 2, reverse: 2, close_month: 1, break_before_commit: 1,
-    break_after_commit: 2, remember: 1,
+    pass_time: 2, reach_the_end_of_a_hold: 2, pay: 3, adjust: 2, ask_again: 3, decide: 2, reverse: 2, close_month: 1,
+    break_before_commit: 1, break_after_commit: 2, remember: 1,
 }  # fmt: skip
 """Each operation and how often it is drawn, in proportion. An ordered re-rate is one more of them."""

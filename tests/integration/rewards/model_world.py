@@ -29,7 +29,9 @@ PARTNERS: Final = ["acme", "beta", "cyan", "delta"]
 LIMIT: Final = {"USD": 100_000, "EUR": 100_000, "JPY": 1_000}
 """What one person may book alone, in minor units."""
 
-_WAITING: Final = "SELECT key FROM rewards.dirty UNION SELECT deal_key FROM rewards.maturity WHERE due_at <= $1"
+_WAITING: Final = """
+SELECT key FROM rewards.dirty UNION SELECT deal_key FROM rewards.maturity WHERE due_at > $1 AND due_at <= $2
+"""
 _BY_DAY_AND_MONTH: Final = """
 SELECT a.code, e.currency, j.effective_on, j.period, sum(e.amount_minor)::bigint AS minor
 FROM rewards.journal j JOIN rewards.entry e USING (journal_id, recorded_at) JOIN rewards.account a USING (account_id)
@@ -113,6 +115,7 @@ class World:
     by_hand: dict[int, Hand] = field(default_factory=dict)
     proposals: dict[int, Proposal] = field(default_factory=dict)
     moments: list[tuple[datetime, int]] = field(default_factory=list)
+    looked_at: datetime = BEGIN
 
     @property
     def now(self) -> datetime:
@@ -140,8 +143,9 @@ class World:
                 self.model.learn(event)
 
     async def waiting(self) -> set[str]:
-        """The deals that the service knows it must bring up to date."""
-        return {keys.unpack(row["key"])[1] for row in await self.service.database.pool.fetch(_WAITING, self.now)}
+        """The deals that are marked, or whose hold ended since the clock last looked; no other may be behind."""
+        rows = await self.service.database.pool.fetch(_WAITING, self.looked_at, self.now)
+        return {keys.unpack(row["key"])[1] for row in rows}
 
     async def follow(self) -> None:
         """The model brings up to date what the service says is up to date: a deal that it forgot shows itself so."""
@@ -219,6 +223,7 @@ class World:
             batch, self.on_its_way = self.on_its_way, []
             await self.deliver(batch)
         await self.service.books.mature(self.now)
+        self.looked_at = self.now
         assert not await self.waiting()
         await self.follow()
 
