@@ -13,14 +13,14 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared import access, topics
-from shared.events import credit, deal, directory, program, review, touchpoint
+from shared.events import credit, deal, directory, exchange, program, receipt, review, touchpoint
 from tributary import runner
 
-SETTLE_S = 60
-"""The largest end-to-end load here settles in seconds; a minute means that something is stuck."""
+SETTLE_S = 180
+"""The largest end-to-end load here settles in seconds on an idle machine; three minutes mean that something is stuck."""
 READS = {
     "attribution": (touchpoint.TOPIC, deal.TOPIC, program.TOPIC, directory.TOPIC, review.TOPIC),
-    "rewards": (credit.TOPIC, directory.TOPIC, program.TOPIC),
+    "rewards": (credit.TOPIC, directory.TOPIC, program.TOPIC, receipt.TOPIC, exchange.TOPIC),
 }
 JsonObject = dict[str, Any]
 

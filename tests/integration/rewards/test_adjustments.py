@@ -281,7 +281,7 @@ async def test_every_call_that_changed_something_is_on_the_trail(desk: Desk) -> 
         ("month closed", "2026-02", None), ("journal reversed", items[3]["outcome"], items[3]["journal"]),
     ]  # fmt: skip
     assert items[0]["request"] == BONUS | {"idempotency_key": "k-1", "against": "commission"}
-    assert items[1]["request"] == pay | {"idempotency_key": "k"}
+    assert items[1]["request"] == pay | {"idempotency_key": "k", "sent": None}
     assert items[3]["request"] == {"journal": paid, "reason": "sent back", "effective_on": None}
     assert {item["source"] for item in items} == {"bank"}
     for key in {item["key"] for item in items}:
