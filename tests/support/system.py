@@ -17,7 +17,7 @@ from shared.events import credit, deal, directory, exchange, program, receipt, r
 from tributary import runner
 
 SETTLE_S = 180
-"""The largest end-to-end load here settles in seconds on an idle machine; three minutes mean that something is stuck."""
+"""The largest end-to-end load here settles in seconds, on a busy machine in a minute; beyond that it is stuck."""
 READS = {
     "attribution": (touchpoint.TOPIC, deal.TOPIC, program.TOPIC, directory.TOPIC, review.TOPIC),
     "rewards": (credit.TOPIC, directory.TOPIC, program.TOPIC, receipt.TOPIC, exchange.TOPIC),
