@@ -1,6 +1,8 @@
 """What plans settle beyond single deals, on real Postgres: brackets, caps and budgets, whatever arrives when."""
 
 import asyncio
+import csv
+import io
 import random
 from datetime import UTC, date, datetime
 from typing import Any
@@ -231,8 +233,11 @@ async def test_a_true_up_is_sealed_exported_and_not_taken_back_by_hand(books: Bo
         )  # fmt: skip
         proof = (await client.get(f"/journals/{made['id']}/proof")).json()
         assert '"scope":"2026"' in proof["content"]
-        lines = (await client.get("/export?format=csv")).text.splitlines()
-        assert [line.rsplit(",", 1)[1] for line in lines] == ["scope", "", "", "2026", "2026"]
+        lines = list(csv.DictReader(io.StringIO((await client.get("/export?format=csv")).text)))
+        assert [line["scope"] for line in lines] == ["", "", "2026", "2026"]
+        assert [(line["base"], line["plain"], line["earned"], line["plan_version"]) for line in lines[1:3]] == [
+            ("1200.00", "", "120.00", "1"), ("1200.00", "120.00", "240.00", "1")
+        ]  # fmt: skip
         assert "accrual: influence, 2026" in (await client.get("/export?format=beancount")).text
 
 

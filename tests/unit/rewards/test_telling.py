@@ -48,6 +48,10 @@ def test_the_whole_way_is_told_and_is_the_partners_own() -> None:
             "quotes": [{"source": "ecb", "base": "EUR", "quote": "USD", "on": "2026-03-02", "rate": "1.25"}],
         },
         "rerate": None,
+        "measured": {
+            "factor": "0.8",
+            "quotes": [{"source": "ecb", "base": "EUR", "quote": "USD", "on": "2026-03-02", "rate": "1.25"}],
+        },
     }  # fmt: skip
     assert reason == {"cause": "first decision", "own_cause": "credited", "revision": 1} | way
     assert views.reason("accrual", reason, only_for="acme") == {"cause": "credited"} | way
