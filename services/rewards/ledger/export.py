@@ -22,7 +22,7 @@ from shared import money
 
 REASONS: Final = ("cause", "share", "credited", "tier", "rate", "due_on", "reference")
 """What a journal's reason may say, and an accountant may want in a column."""
-WAY: Final = ("plan_version", "base", "plain", "earned", "cuts", "exchange_rate", "sent")
+WAY: Final = ("base", "plain", "earned", "cuts", "exchange_rate", "sent")
 """The same of later releases, at the end: a column keeps its place. `plan_version` is the one that pays."""
 CSV_COLUMNS: Final = (
     "journal_id", "leg", "recorded_at", "effective_on", "kind", "account", "account_kind", "partner", "currency",
@@ -85,8 +85,8 @@ def _csv_values(row: Row) -> tuple[object, ...]:
         row.adjusts_journal_id, months.name(row.period),
         months.name(row.adjusts_period) if row.adjusts_period else None,
         *[_safe(reason.get(name)) for name in REASONS], row.source_event, row.scope,
-        row.program_version if row.plan is not None else None, reason.get("base"), reason.get("plain"),
-        reason.get("earned"), _safe(_cuts(reason)), (reason.get("conversion") or {}).get("factor"), reason.get("sent"),
+        reason.get("base"), reason.get("plain"), reason.get("earned"), _safe(_cuts(reason)),
+        (reason.get("conversion") or {}).get("factor"), reason.get("sent"),
     )  # fmt: skip
 
 
