@@ -116,9 +116,14 @@ def earning(
     }
 
 
-def _settled_in(item: Earning, line: Line, only_for: str | None) -> Json:
-    """`base` is what the deal counts for; a partner is not told it where it depends on how its share divides."""
+def _settled_in(item: Earning, line: Line, only_for: str | None) -> Json | None:
+    """`base` is what the deal counts for; a partner is not told it where it depends on how its share divides.
+
+    Nor whether it counts at all, as long as it earns nothing.
+    """
     scope, shown = line.scope, only_for is None or not item.by_activity
+    if not shown and not item.earned_minor and not item.cuts:
+        return None
     which = urlencode({"program": scope.program, "plan": scope.plan, "span": scope.span})
     partner = _escaped(item.share.partner)
     return {
@@ -149,6 +154,11 @@ def true_up(item: TrueUp, posted: Posted | None, *, only_for: str | None) -> Jso
         "payable": amount(item.payable_minor, currency),
         "posted": _posted(posted, currency),
     }
+
+
+def is_told(item: TrueUp, posted: Posted | None, *, only_for: str | None) -> bool:
+    """Whether a partner reads of it: where activities are rated, not of deals that count and earn nothing."""
+    return only_for is None or not item.by_activity or bool(item.plain_minor or item.earned_minor or posted)
 
 
 def _posted(booked: Posted | None, currency: str) -> Json:

@@ -42,10 +42,11 @@ async def list_spans(
         loaded = await scopes.load(connection, Loader(), found)
     now = state.clock()
     items = [
-        deal_views.true_up(item, loaded.posted.get(scope, {}).get(partner), only_for=caller.partner)
+        deal_views.true_up(item, posted, only_for=caller.partner)
         for scope in found
+        for posted in (loaded.posted.get(scope, {}).get(partner),)
         for item in loaded.targets(scope, now)
-        if item.partner == partner
+        if item.partner == partner and deal_views.is_told(item, posted, only_for=caller.partner)
     ]
     last = found[-1] if len(found) == page.limit else None
     behind = http.encode_cursor(last.program, last.plan, last.span) if last else None

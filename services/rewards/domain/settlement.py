@@ -78,8 +78,8 @@ def _released_on(true_up: TrueUp) -> date | None:
 def way(true_up: TrueUp) -> dict[str, Any]:
     """How the amount was reached: deals, base, what they earned by themselves, brackets and cuts, in `currency`.
 
-    It is about the partner's own deals alone. Only where the plan rates activities, `own` leaves out the base, and with
-    it the brackets: it depends on how shares divide, which other partners' touchpoints move too.
+    It is about the partner's own deals alone. Only where the plan rates activities, `own` leaves out which deals count
+    and for how much, and with it the brackets: how shares divide is moved by other partners' touchpoints too.
     """
     currency = true_up.currency
     return {
@@ -91,27 +91,27 @@ def way(true_up: TrueUp) -> dict[str, Any]:
         "earned": money.to_decimal(true_up.earned_minor, currency),
         "due_on": true_up.due_on.isoformat() if true_up.due_on else None,
         "program_version": true_up.program_version,
-        **({"own": {"base": None, "brackets": []}} if true_up.by_activity else {}),
+        **({"own": {"deals": None, "base": None, "brackets": []}} if true_up.by_activity else {}),
     }  # fmt: skip
 
 
 def _reason(true_up: TrueUp, kind: Kind) -> dict[str, Any]:
-    cause, own_cause = (_cause(true_up, kind, with_base=base) for base in (True, not true_up.by_activity))
+    cause, own_cause = (_cause(true_up, kind, counted=told) for told in (True, not true_up.by_activity))
     return {"cause": cause, "own_cause": own_cause, **way(true_up)}
 
 
-def _cause(true_up: TrueUp, kind: Kind, *, with_base: bool) -> str:
+def _cause(true_up: TrueUp, kind: Kind, *, counted: bool) -> str:
     """Such as `12 deals of 2026 together: 60,000.00 of base; brackets add 1,200.00`."""
     span = true_up.scope.span
     of = {spans.EVER: "", spans.BUDGET: " under the plan's budget"}.get(span, f" of {span}")
-    if not true_up.deals:
+    if not true_up.deals and counted:
         return f"no deals{of} are left"
     if kind is Kind.MATURITY:
         released = _released_on(true_up)
         return f"the hold of {span} ended on {released}" if released else f"the holds of deals{of} ended"
     deals = "1 deal" if true_up.deals == 1 else f"{true_up.deals} deals"
-    base = f": {words.figure(true_up.base_minor, true_up.currency)} of base" if with_base else ""
-    told = [f"{deals}{of} together{base}"]
+    base = f"{words.figure(true_up.base_minor, true_up.currency)} of base"
+    told = [f"{deals}{of} together: {base}" if counted else f"your deals{of} together"]
     added = (true_up.cuts[0].before_minor if true_up.cuts else true_up.earned_minor) - true_up.plain_minor
     if added:
         told.append(f"brackets {'add' if added > 0 else 'take'} {words.figure(abs(added), true_up.currency)}")

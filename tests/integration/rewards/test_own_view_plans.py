@@ -171,6 +171,6 @@ async def test_rates_by_activity_are_told_to_the_partner_as_their_sum(books: Boo
             "what the plan pays for the activities of this credit comes to nothing"
         )
         (span,) = (await client.get("/partners/acme/spans?plan=spanned")).json()["items"]
-        assert (span["base"], span["brackets"]) == (None, [])
+        assert (span["deals"], span["base"], span["brackets"]) == (None, None, [])
         journals = json.dumps((await client.get("/journals")).json())
         assert "workshop" not in journals
