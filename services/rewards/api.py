@@ -17,9 +17,11 @@ from fastapi.responses import StreamingResponse
 from services.rewards import (
     adjustments,
     deal_store,
+    deal_views,
     doors,
     general_ledger,
     listings,
+    partner_spans,
     payments,
     periods,
     queries,
@@ -31,6 +33,7 @@ from services.rewards import (
     views,
 )
 from services.rewards.domain import adjustment
+from services.rewards.domain.outcomes import Target
 from services.rewards.doors import AsOf, First, Json, KnownAt, Last, Paged, Reader, Reading, Shared
 from services.rewards.ledger import export, verify
 from services.rewards.loading import Loader
@@ -53,7 +56,8 @@ def create_app(parts: Parts, *, approval_above: int = adjustment.APPROVAL_ABOVE)
     app.state.rewards = doors.State(parts.database, parts.clock, asyncio.Lock(), asyncio.Lock(), approval_above)
     app.include_router(router)
     for part in (
-        payments, recoveries, adjustments, rerates, reversals, periods, records, general_ledger, listings, seals,
+        payments, recoveries, adjustments, rerates, reversals, periods, records, general_ledger, listings,
+        partner_spans, seals,
     ):  # fmt: skip
         app.include_router(part.router, prefix=PREFIX)
     return app
@@ -154,10 +158,13 @@ async def show_journal(
 
 @router.get("/deals/{source}/{deal:path}", tags=["deals"])
 async def show_deal(source: Annotated[Id, Path()], deal: Annotated[Id, Path()], caller: Reader, state: Shared) -> Json:
-    """What a deal earned each partner: touchpoints, share, credited amount, plan, rate, amount, account; or why none.
+    """What a deal earned each partner, and all the way to it; or why nothing, or what it waits for.
 
-    `journals` are what was booked for it, oldest first. With a partner's key: its own earnings and journals alone, and
-    no touchpoints; `explained_at` is the path of the attribution service that explains them.
+    Touchpoints, share, credited amount, plan version, base, components (rule, rate, bracket), cuts, amount, conversion
+    with its exchange rates, account. Where a plan adds up several deals, `settled_in` names the span and where to read
+    what comes of it. `receipts` is the money that came or went back; `journals` are what was booked, oldest first. With
+    a partner's key: its own earnings and journals alone, and no touchpoints; `explained_at` is where the attribution
+    service explains them.
     """
     async with (
         state.database.pool.acquire() as connection,
@@ -167,11 +174,16 @@ async def show_deal(source: Annotated[Id, Path()], deal: Annotated[Id, Path()], 
         body = await deal_store.load_body(connection, (source, deal))
         booked = await deal_store.load_journals(connection, (source, deal), caller.partner)
     credit = facts.credits[0] if facts.credits else None
-    mine = credit is not None and any(caller.may_act_for(share.partner) for share in credit.shares)
+    target = facts.target(credit, state.clock()) if credit is not None else Target()
+    concerned = [share.partner for share in credit.shares] if credit is not None else []
+    concerned += [earning.share.partner for earning in target.earnings]  # recruiters have no share
+    mine = any(caller.may_act_for(partner) for partner in concerned)
     if credit is None or body is None or (caller.partner is not None and not mine and not booked):
         raise http.Problem(404, "No such deal", f"No credit was decided for deal {deal!r} of {source!r}.")
-    target = facts.target(credit, state.clock())
-    return views.deal(credit, target, facts.posted_of(credit), body, booked, only_for=caller.partner)
+    return deal_views.deal(
+        credit, target, facts.posted_of(credit), body, booked,
+        receipts=facts.known.receipts.get((source, deal), ()), only_for=caller.partner,
+    )  # fmt: skip
 
 
 @router.get("/export", tags=["ledger"], dependencies=[Depends(doors.unbound)], response_class=StreamingResponse)

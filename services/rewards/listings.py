@@ -131,6 +131,7 @@ def _entry(row: Row, *, only_for: str | None) -> Json:
         "partner": row.partner,
         "deal": {"source": row.deal_source, "id": row.deal_id} if row.deal_id is not None else None,
         "plan": row.plan,
+        "scope": row.scope,
         "amount": views.amount(row.amount_minor, row.currency),
         "balance_after": views.amount(row.balance_after, row.currency),
         "cause": views.reason(row.kind, row.reason, only_for=only_for)["cause"],

@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 
 from services.rewards import deal_store, store
+from services.rewards.domain import spans
 from services.rewards.domain.journal import Owed, Posted
 from services.rewards.domain.outcomes import Scope
 
@@ -36,6 +37,24 @@ SELECT p.*, l.effective_on, l.reason FROM (
     GROUP BY j.asked, j.partner, e.currency) AS p
 JOIN rewards.journal l USING (journal_id, recorded_at)
 """
+
+_OF_PARTNER: Final = """
+SELECT DISTINCT program, plan, span FROM rewards.scope_total
+WHERE partner = $1 AND ($2::text IS NULL OR program = $2) AND ($3::text IS NULL OR plan = $3)
+    AND ($4::text IS NULL OR span = $4) AND (program, plan, span) > ($5, $6, $7)
+ORDER BY program, plan, span LIMIT $8
+"""
+
+
+async def of_partner(
+    connection: asyncpg.Connection, partner: str, *, program: str | None, plan: str | None, span: str | None,
+    after: Sequence[str], limit: int,
+) -> list[Scope]:  # fmt: skip
+    """The scopes in which a partner's deals count, behind (program, plan, span), in that order."""
+    rows = await connection.fetch(_OF_PARTNER, partner, program, plan, span, *after, limit)
+    return [
+        Scope(row["program"], row["plan"], "" if row["span"] == spans.BUDGET else partner, row["span"]) for row in rows
+    ]
 
 
 async def load_posted(

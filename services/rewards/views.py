@@ -4,30 +4,27 @@ Money is a decimal string; what is owed is shown as the partner sees it, positiv
 
 `only_for` names the partner a key is bound to. What is shown to it depends on its own facts, the deal and the program
 alone: the credit's revision, its cause and its touchpoints' parts move with other partners' facts and are left out.
+A deal's answer is in `deal_views`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import quote
 
-from services.rewards.domain import months, telling, words
+from services.rewards.domain import months, telling
 from services.rewards.domain.accounts import Role
-from services.rewards.domain.inputs import Credit
-from services.rewards.domain.journal import Kind, Posted
-from services.rewards.domain.outcomes import Earning, State, Target
+from services.rewards.domain.journal import Kind
 from services.rewards.ledger.verify import Report
 from services.rewards.queries import Point, Row
 from shared import money
-from shared.events.credit import Status
 
 Json = dict[str, Any]
 
 OWN_REASON: Final = (
     "share", "credited", "currency", "tier", "rate", "earned", "due_on", "nothing_earned", "plan_version", "base",
-    "components", "cuts", "conversion", "rerate", "reference", "paid", "sent", "recovered", "adjusted", "deal_source",
-    "deal_id",
+    "components", "cuts", "conversion", "measured", "rerate", "span", "deals", "plain", "brackets", "program_version",
+    "reference", "paid", "sent", "recovered", "adjusted", "deal_source", "deal_id",
 )  # fmt: skip
 """What of a journal's reason is the partner's own. A list of what is shown: a new field is hidden until it is here."""
 _OWN_CAUSE: Final = {
@@ -82,7 +79,8 @@ def reason(kind: str, stored: Mapping[str, Any], *, only_for: str | None) -> Jso
     if only_for is None:
         return dict(stored)
     cause = stored.get("own_cause") or _OWN_CAUSE.get(Kind(kind)) or stored["cause"]
-    return {"cause": cause} | {name: stored[name] for name in OWN_REASON if name in stored}
+    own = telling.as_own(stored)
+    return {"cause": cause} | {name: own[name] for name in OWN_REASON if name in own}
 
 
 def journal(row: Row, legs: Sequence[Row], *, only_for: str | None) -> Json:
@@ -141,85 +139,6 @@ def line(row: Row, legs: Iterable[Row], *, only_for: str | None) -> Json:
         "adjusts": row.adjusts_journal_id,
         "changes": changes,
         "reason": reason(row.kind, row.reason, only_for=only_for),
-    }
-
-
-def deal(
-    credit: Credit, target: Target, posted: Mapping[tuple[str, str], Posted], body: Json, booked: Iterable[Json], *,
-    only_for: str | None,
-) -> Json:  # fmt: skip
-    """A deal's earnings, from share to account, and its journals. `only_for` leaves out what concerns other partners.
-
-    `explained_at` is where the attribution service explains the shares, touchpoint by touchpoint.
-    """
-    touched = {share["partner"]: share for share in body["shares"]}
-    shown = [e for e in target.earnings if only_for in {None, e.share.partner}]
-    decided = _decided(body) if only_for is None else _decided_for(only_for, body)
-    return {
-        "source": credit.source,
-        "id": credit.id,
-        "name": body.get("name"),
-        "governed_on": body.get("governed_on"),
-        "program": body.get("program"),
-        "program_version": body.get("program_version"),
-        **decided,
-        "waits_for": target.waits_for,
-        "explained_at": f"/attribution/v1/deals/{quote(credit.source, safe='')}/{quote(credit.id, safe='')}",
-        "earnings": [earning(e, touched.get(e.share.partner, {}), posted, only_for=only_for) for e in shown],
-        "journals": [item | {"reason": reason(item["kind"], item["reason"], only_for=only_for)} for item in booked],
-    }
-
-
-def _decided(body: Json) -> Json:
-    """What was decided for the whole deal."""
-    names = ("revision", "status", "reason", "amount", "unattributed", "model", "deal_kind", "cause")
-    return {name: body.get(name) for name in names} | {"unattributed_parts": body.get("unattributed_parts", [])}
-
-
-def _decided_for(partner: str, body: Json) -> Json:
-    """The same as far as it is one partner's: without a share, not whether another has one."""
-    if body["status"] == Status.NOT_WON:
-        return {"status": body["status"], "reason": body.get("reason")}
-    if any(share["partner"] == partner for share in body["shares"]):
-        return {"status": Status.CREDITED, "reason": None}
-    return {"status": "not_credited", "reason": "you have no share of this deal"}
-
-
-def earning(
-    item: Earning, share: Json, posted: Mapping[tuple[str, str], Posted], *, only_for: str | None
-) -> Json:  # fmt: skip
-    """Touchpoints -> share -> credited amount -> plan and rate -> amount -> account; or why nothing was earned.
-
-    `earned` is in the deal's currency, `posted` in the one that is paid (`conversion`). The recruiter's earning for an
-    override has no share of its own. A partner sees no touchpoints here: which of them count, and for how much, depends
-    on those of others.
-    """
-    currency, paid = item.terms.currency, item.currency
-    booked = posted.get((item.share.partner, item.plan)) if item.plan is not None else None
-    sums = booked.owed.get(paid) if booked else None
-    touches = {"touchpoints": share.get("touchpoints", []), "touchpoint_count": share.get("touchpoint_count", 0)}
-    return {
-        "partner": item.share.partner,
-        "influence": share.get("influence"),
-        **(touches if only_for is None else {}),
-        "share": item.share.share,
-        "credited": amount(item.share.amount_minor, currency),
-        "plan": item.plan,
-        "tier": item.tier,
-        "rate": words.percent(item.rate) if item.rate is not None else None,
-        "earned": amount(item.earned_minor, currency),
-        **telling.way(item),
-        "state": item.state,
-        "due_on": item.due_on.isoformat() if item.due_on else None,
-        "account": f"partner:{item.share.partner}:{Role.PAYABLE if item.state is State.PAYABLE else Role.PENDING}"
-        if item.state
-        else None,
-        "nothing_earned": item.reason,
-        "waits_for": item.waits_for,
-        "posted": {
-            "pending": amount(sums.pending_minor if sums else 0, paid),
-            "payable": amount(sums.payable_minor if sums else 0, paid),
-        },
     }
 
 

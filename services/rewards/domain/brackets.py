@@ -31,16 +31,16 @@ def parts(amount: Fraction, brackets: Brackets, unit: Fraction, quota: Fraction 
     within = max(index for index, lower in enumerate(lowers) if lower <= size)
     if brackets.apply == "whole" or not size:
         step = brackets.steps[within]
-        return [Part(step, words(step, quota), amount)]
+        return [Part(step, named(step, quota), amount)]
     reached = [*lowers[: within + 1], size]
     return [
-        Part(step, words(step, quota), sign * (upper - lower))
+        Part(step, named(step, quota), sign * (upper - lower))
         for step, (lower, upper) in zip(brackets.steps, pairwise(reached), strict=False)
         if upper > lower
     ]
 
 
-def words(step: Step, quota: Fraction | None) -> str:
+def named(step: Step, quota: Fraction | None) -> str:
     """A bracket as a person reads it: `from 10,000 to 50,000`, `from 100% of the quota of 50,000`."""
     if quota is None:
         ends = (_number(bound.value) for bound in (step.begin, step.end) if bound is not None)

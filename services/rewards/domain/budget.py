@@ -7,8 +7,9 @@ from datetime import datetime
 from fractions import Fraction
 from typing import NamedTuple
 
+from services.rewards.domain import words
 from services.rewards.domain.outcomes import Claim, Cut, Scope, Total, TrueUp
-from services.rewards.domain.trueup import Governed, amount, by_currency, last_with_deals
+from services.rewards.domain.trueup import Governed, by_currency, last_with_deals, rates_activities, unit
 from shared import money
 from shared.program import Program
 
@@ -67,7 +68,7 @@ def _granted(scope: Scope, claims: Sequence[Claim], programs: Mapping[int, Progr
 
 def _budget(scope: Scope, program: Program) -> int:
     budget = program.compensation.plans[scope.plan].budget or Fraction(0)
-    return money.rounded(budget * 10 ** money.DECIMALS[program.currency])
+    return money.rounded(budget * unit(program))
 
 
 def _of_partner(
@@ -83,15 +84,15 @@ def _of_partner(
         deals=sum(item.total.deals for item in group), base_minor=sum(item.total.base_minor for item in group),
         plain_minor=plain, earned_minor=plain - cut, cuts=tuple(_cuts(scope, program, plain, granted)),
         pending_minor=-of_pending, payable_minor=of_pending - cut,
-        effective_on=now.astimezone(program.zone).date(),
+        effective_on=now.astimezone(program.zone).date(), by_activity=rates_activities(scope, group),
     )  # fmt: skip
 
 
 def _cuts(scope: Scope, program: Program, plain: int, granted: Sequence[_Granted]) -> Iterator[Cut]:
     used_up = sum(max(0, item.cut_minor) for item in granted)
     if used_up:
-        budget = amount(_budget(scope, program), program.currency)
-        yield Cut(f"the plan's budget of {budget} {program.currency} is used up", plain, plain - used_up)
+        budget = words.amount(_budget(scope, program), program.currency)
+        yield Cut(f"the plan's budget of {budget} is used up", plain, plain - used_up)
     not_taken_back = -sum(min(0, item.cut_minor) for item in granted)
     if not_taken_back:
         left = plain - used_up

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from services.rewards.domain import exchange
 from services.rewards.domain.inputs import Credited, Known, Receipt, Standing, Terms
-from services.rewards.domain.outcomes import Component, Cut
+from services.rewards.domain.outcomes import Component, Conversion, Cut
 from shared import money
 from shared.program import Plan, Program
 
@@ -26,14 +26,15 @@ class Case:
     today: date
 
     @cached_property
-    def unit(self) -> Fraction:
-        """How many minor units of the deal one whole unit of the program's currency is, on the close date.
-
-        Raises `Unknown` without an exchange rate.
-        """
+    def measured(self) -> Conversion:
+        """From the program's currency to the deal's, on the close date. Raises `Unknown` without an exchange rate."""
         own, theirs = self.program.currency, self.terms.currency
-        made = exchange.conversion(self.known, self.program, own, theirs, self.terms.governed_on)
-        return made.factor * Fraction(10) ** money.DECIMALS[theirs]
+        return exchange.conversion(self.known, self.program, own, theirs, self.terms.governed_on)
+
+    @cached_property
+    def unit(self) -> Fraction:
+        """How many minor units of the deal one whole unit of the program's currency is. Raises `Unknown` likewise."""
+        return self.measured.factor * Fraction(10) ** money.DECIMALS[self.terms.currency]
 
     @property
     def sign(self) -> int:

@@ -43,7 +43,7 @@ def target(credit: Credit, known: Known, now: datetime) -> Target:
     if not receipts and _is_plain(program, terms):
         return Target(_plain(credit.shares, terms, known, program, rerate, now))
     case = Case(terms, known, program, rerate, tuple(receipts), now.astimezone(program.zone).date())
-    return Target(_general(credit.shares, case))
+    return Target(general(credit.shares, case))
 
 
 def _is_plain(program: Program, terms: Terms) -> bool:
@@ -54,7 +54,8 @@ def _is_plain(program: Program, terms: Terms) -> bool:
     return in_deals and rules.plain
 
 
-def _general(shares: Sequence[Credited], case: Case) -> tuple[Earning, ...]:
+def general(shares: Sequence[Credited], case: Case) -> tuple[Earning, ...]:
+    """What a deal pays under any program; `target` has a shorter way to the same for plain ones."""
     plans = sorted(case.program.compensation.plans.items())
     made: list[Earning | Draft] = []
     own: dict[tuple[str, str], Draft] = {}

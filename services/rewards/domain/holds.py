@@ -29,7 +29,8 @@ def earning(case: Case, draft: Draft) -> Earning:
     made = Earning(
         terms, draft.share, draft.plan, draft.standing.tier if draft.standing is not None else None, currency,
         case.program.version, money.rounded(draft.base), draft.components, tuple(draft.cuts), draft.amount_minor,
-        reason=draft.reason, waits_for=draft.waits_for, rerate=case.rerate,
+        reason=draft.reason, waits_for=draft.waits_for, rerate=case.rerate, measured=_measured(case, draft),
+        by_activity=draft.rules.by_activity,
     )  # fmt: skip
     per, counted = draft.rules.settled_per, draft.counted
     settles = per is not None and counted is not None
@@ -42,6 +43,13 @@ def earning(case: Case, draft: Draft) -> Earning:
     if per is not None and counted is not None:
         made = made._replace(line=_line(case, draft, per, counted, conversion))
     return _held(case, draft, made, conversion) if draft.amount_minor else made
+
+
+def _measured(case: Case, draft: Draft) -> Conversion | None:
+    """Told where the program's amounts had to be brought into another currency, and could be."""
+    needed = draft.rules.has_amounts_per_deal and case.program.currency != case.terms.currency
+    told = draft.waits_for is None and (draft.amount_minor or draft.cuts)
+    return case.measured if needed and told else None
 
 
 def _held(case: Case, draft: Draft, made: Earning, conversion: Conversion) -> Earning:

@@ -51,7 +51,7 @@ class Cut(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """From the deal's currency to the one that is paid: the exact factor between whole units, and its quotes."""
+    """From one currency to another: the exact factor between whole units, and its quotes."""
 
     factor: Fraction
     quotes: tuple[Quote, ...]
@@ -66,6 +66,8 @@ class Earning(NamedTuple):  # made for every share and plan of every deal: a dat
     directory does not know the partner. `due_on` is the day from which (the next part of) it is payable, and
     `payable_on` the last day on which a part became so, where that is another one (`basis: cash`).
     `program_version` is the one it pays by, and `rerate` the order because of which it is not the credit's.
+    `measured` is how amounts of the program (fixed ones, caps, bounds) became ones of the deal's currency.
+    `by_activity`: the plan rates activities, and how a share divides into them depends on other partners too.
     """
 
     terms: Terms
@@ -88,6 +90,8 @@ class Earning(NamedTuple):  # made for every share and plan of every deal: a dat
     rerate: int | None = None
     line: Line | None = None
     payable_on: date | None = None
+    measured: Conversion | None = None
+    by_activity: bool = False
 
     @property
     def amount_minor(self) -> int:
@@ -170,7 +174,8 @@ class Bracketed(NamedTuple):
 class TrueUp:
     """What a scope adds to, or cuts from, what one partner's deals earned under a plan: to its accounts, and why.
 
-    `plain_minor` is what the deals earned by themselves, `earned_minor` what they earn together.
+    `plain_minor` is what the deals earned by themselves, `earned_minor` what they earn together. `by_activity`: the
+    plan rates activities, and the base depends on how shares divide into them.
     """
 
     scope: Scope
@@ -188,6 +193,7 @@ class TrueUp:
     due_on: date | None = None
     due_at: datetime | None = None
     effective_on: date | None = None
+    by_activity: bool = False
 
 
 @dataclass(frozen=True, slots=True)

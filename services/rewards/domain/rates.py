@@ -55,7 +55,7 @@ def rated(
         for activity, amount in _divided(plan, share, base)
         for matched in _first(plan, asked, {activity} if activity is not None else set())
     )
-    return Found(base, parts, None if parts else _no_rule(plan, asked))
+    return Found(base, parts, None if parts else _no_rule(plan, asked, base))
 
 
 def components(case: Case, plan: Plan, base: Fraction, parts: Sequence[Rated]) -> tuple[Component, ...]:
@@ -124,7 +124,7 @@ def _fixed(case: Case, plan: Plan, asked: Asked, share: Credited, of: str | None
     activities = {activity for activity, part in share.activities.items() if part}
     sign = -1 if case.sign < 0 or share.amount_minor < 0 else 1  # a credit note takes back what its sale paid
     parts = tuple(Rated(Fraction(), *matched, None, of, sign) for matched in _first(plan, asked, activities))
-    return Found(Fraction(), parts, None if parts else _no_rule(plan, asked))
+    return Found(Fraction(), parts, None if parts else _no_rule(plan, asked, Fraction()))
 
 
 def _first(plan: Plan, asked: Asked, activities: set[str]) -> Iterator[tuple[int, Rate]]:
@@ -136,7 +136,9 @@ def _first(plan: Plan, asked: Asked, activities: set[str]) -> Iterator[tuple[int
             return
 
 
-def _no_rule(plan: Plan, asked: Asked) -> str:
+def _no_rule(plan: Plan, asked: Asked, base: Fraction) -> str:
+    if plan.by_activity:
+        return _nothing_by_activity(plan, base)
     if plan.rates:
         return f"no rate of the plan holds: {conditions.told(asked)}"
     return f"the plan has no {'rate' if plan.rate else 'amount'} for tier {asked.tier!r}"
@@ -144,6 +146,8 @@ def _no_rule(plan: Plan, asked: Asked) -> str:
 
 def why_zero(plan: Plan, draft_base: Fraction, components_: Sequence[Component], tier: str) -> str:
     """Why rated parts come to nothing."""
+    if plan.by_activity:
+        return _nothing_by_activity(plan, draft_base)
     if components_ and all(component.rate == 0 for component in components_):
         by_tier = plan.rate is not None and plan.brackets is None
         return f"the plan's rate for tier {tier!r} is 0%" if by_tier else "the rate that holds is 0%"
@@ -152,6 +156,12 @@ def why_zero(plan: Plan, draft_base: Fraction, components_: Sequence[Component],
     return _BELOW if draft_base else _ZERO[plan.on]
 
 
+def _nothing_by_activity(plan: Plan, base: Fraction) -> str:
+    """One text for all of it: whether a rule held, and of how much, depends on how others divide the deal."""
+    return _BY_ACTIVITY if base or plan.on == "fixed" else _ZERO[plan.on]
+
+
+_BY_ACTIVITY = "what the plan pays for the activities of this credit comes to nothing"
 _BELOW = "the amount is below half a minor unit"
 _ZERO = {
     "credited_amount": "the credited amount is zero",

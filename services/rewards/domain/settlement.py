@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
-from services.rewards.domain import spans
+from services.rewards.domain import spans, telling, words
 from services.rewards.domain.accounts import Account, Role
 from services.rewards.domain.journal import NOTHING, Journal, Kind, Leg, Owed, Posted
 from services.rewards.domain.outcomes import Bracketed, TrueUp
-from services.rewards.domain.trueup import amount
 from shared import keys, money
 
 PERCENT_DIGITS: Final = 4
@@ -76,50 +75,66 @@ def _released_on(true_up: TrueUp) -> date | None:
     return true_up.due_on if true_up.due_at is None else None
 
 
-def _reason(true_up: TrueUp, kind: Kind) -> dict[str, str | int | None]:
-    """A true-up is about the partner's own deals alone, so it and finance are told the same."""
+def way(true_up: TrueUp) -> dict[str, Any]:
+    """How the amount was reached: deals, base, what they earned by themselves, brackets and cuts, in `currency`.
+
+    It is about the partner's own deals alone. Only where the plan rates activities, `own` leaves out which deals count
+    and for how much, and with it the brackets: how shares divide is moved by other partners' touchpoints too.
+    """
     currency = true_up.currency
-    cause = _cause(true_up, kind)
     return {
-        "cause": cause, "own_cause": cause,
         "span": true_up.scope.span, "deals": true_up.deals, "currency": currency,
         "base": money.to_decimal(true_up.base_minor, currency),
         "plain": money.to_decimal(true_up.plain_minor, currency),
+        "brackets": [_bracket(item, currency) for item in true_up.brackets],
+        "cuts": telling.cuts(true_up.cuts, currency),
         "earned": money.to_decimal(true_up.earned_minor, currency),
-        "brackets": "; ".join(_bracket(item, currency) for item in true_up.brackets) or None,
-        "cuts": "; ".join(_cuts(true_up)) or None,
         "due_on": true_up.due_on.isoformat() if true_up.due_on else None,
         "program_version": true_up.program_version,
+        **({"own": {"deals": None, "base": None, "brackets": []}} if true_up.by_activity else {}),
     }  # fmt: skip
 
 
-def _cause(true_up: TrueUp, kind: Kind) -> str:
+def _reason(true_up: TrueUp, kind: Kind) -> dict[str, Any]:
+    cause, own_cause = (_cause(true_up, kind, counted=told) for told in (True, not true_up.by_activity))
+    return {"cause": cause, "own_cause": own_cause, **way(true_up)}
+
+
+def _cause(true_up: TrueUp, kind: Kind, *, counted: bool) -> str:
     """Such as `12 deals of 2026 together: 60,000.00 of base; brackets add 1,200.00`."""
     span = true_up.scope.span
     of = {spans.EVER: "", spans.BUDGET: " under the plan's budget"}.get(span, f" of {span}")
-    if not true_up.deals:
+    if not true_up.deals and counted:
         return f"no deals{of} are left"
     if kind is Kind.MATURITY:
         released = _released_on(true_up)
         return f"the hold of {span} ended on {released}" if released else f"the holds of deals{of} ended"
     deals = "1 deal" if true_up.deals == 1 else f"{true_up.deals} deals"
-    told = [f"{deals}{of} together: {amount(true_up.base_minor, true_up.currency)} of base"]
+    base = f"{words.figure(true_up.base_minor, true_up.currency)} of base"
+    told = [f"{deals}{of} together: {base}" if counted else f"your deals{of} together"]
     added = (true_up.cuts[0].before_minor if true_up.cuts else true_up.earned_minor) - true_up.plain_minor
     if added:
-        told.append(f"brackets {'add' if added > 0 else 'take'} {amount(abs(added), true_up.currency)}")
+        told.append(f"brackets {'add' if added > 0 else 'take'} {words.figure(abs(added), true_up.currency)}")
     told += _cuts(true_up)
     return "; ".join(told if len(told) > 1 else [*told, "nothing is added or cut"])
 
 
 def _cuts(true_up: TrueUp) -> Iterator[str]:
     for cut in true_up.cuts:
-        before, after = (amount(minor, true_up.currency) for minor in (cut.before_minor, cut.after_minor))
+        before, after = (words.figure(minor, true_up.currency) for minor in (cut.before_minor, cut.after_minor))
         yield f"{cut.why}: {before} -> {after}"
 
 
-def _bracket(item: Bracketed, currency: str) -> str:
-    """Such as `40,000.00 from 10,000 to 50,000 at 8%: 3,200.00`."""
-    shown = Decimal(round(item.rate * 100 * 10**PERCENT_DIGITS)).scaleb(-PERCENT_DIGITS)
-    rate = f"{'' if Fraction(shown) == item.rate * 100 else 'about '}{shown.normalize():f}%"
-    base, paid = (amount(money.rounded(value), currency) for value in (item.base, item.amount))
-    return f"{base} {item.bracket} at {rate}: {paid}"
+def _bracket(item: Bracketed, currency: str) -> dict[str, Any]:
+    """One bracket: what lies in it, at which rate, and what that pays; amounts rounded."""
+    base, paid = (money.to_decimal(money.rounded(value), currency) for value in (item.base, item.amount))
+    return {
+        "bracket": item.bracket, "base": base, "rate": _rate(item.rate), "amount": paid,
+        "program_version": item.program_version,
+    }  # fmt: skip
+
+
+def _rate(rate: Fraction) -> str:
+    """`8%`, or `about 2.3333%` for a blended one that a program could not write."""
+    shown = Decimal(round(rate * 100 * 10**PERCENT_DIGITS)).scaleb(-PERCENT_DIGITS)
+    return f"{'' if Fraction(shown) == rate * 100 else 'about '}{shown.normalize():f}%"

@@ -1,23 +1,24 @@
 """Why something is booked, in words and figures: the whole way of an earning, and what changed since the last journal.
 
-What is told of an earning is the partner's own: its facts, the deal's, the program's, and of those it recruited.
+What is told of an earning is the partner's own: its facts, the deal's, the program's, and of those it recruited. Where
+a plan rates activities, `own` says what the partner is told instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
 from services.rewards.domain import words
 from services.rewards.domain.inputs import Credit
-from services.rewards.domain.outcomes import Component, Earning
+from services.rewards.domain.outcomes import Component, Conversion, Cut, Earning
 from shared import money
 
 Reason = Mapping[str, Any]
 """Why a journal was booked, in what JSON has. `cause` tells finance everything, `own_cause` the partner what is its
-own."""
+own; `own` takes the place of what is not, field by field."""
 
 _TOLD: Final = {
     "tier": "your tier at the close",
@@ -41,7 +42,30 @@ def told(earning: Earning) -> dict[str, Any]:
         "due_on": earning.due_on.isoformat() if earning.due_on else None,
         "nothing_earned": earning.reason,
         **way(earning),
+        **({"own": own(earning)} if earning.by_activity else {}),
     }
+
+
+def as_own(said: Reason) -> dict[str, Any]:
+    """A reason, or the way of an earning, as it is told to the partner itself."""
+    return {name: value for name, value in said.items() if name != "own"} | dict(said.get("own", {}))
+
+
+def own(earning: Earning) -> dict[str, Any]:
+    """What a partner is told of rates by activity: the base and what came of it, not how its share divides.
+
+    The parts of a share by activity move with other partners' touchpoints, even where the amount stays.
+    """
+    currency = earning.terms.currency
+    rated = earning.cuts[0].before_minor if earning.cuts else earning.earned_minor
+    words_ = dict.fromkeys(c.bracket for c in earning.components if c.bracket is not None)
+    whole = {
+        "base": money.to_decimal(earning.base_minor, currency), "rate": None,
+        "amount": money.to_decimal(rated, currency), **({"bracket": "; ".join(words_)} if words_ else {}),
+    }  # fmt: skip
+    names = dict.fromkeys(c.of for c in earning.components if c.of is not None)
+    recruits = [{"base": None, "rate": None, "amount": None, "of": name} for name in names]
+    return {"rate": None, "components": [whole, *recruits] if rated else []}
 
 
 def way(earning: Earning) -> dict[str, Any]:
@@ -51,17 +75,23 @@ def way(earning: Earning) -> dict[str, Any]:
         "plan_version": earning.program_version,
         "base": money.to_decimal(earning.base_minor, currency),
         "components": [_component(component, currency) for component in earning.components],
-        "cuts": [
-            {
-                "why": cut.why,
-                "before": money.to_decimal(cut.before_minor, currency),
-                "after": money.to_decimal(cut.after_minor, currency),
-            }
-            for cut in earning.cuts
-        ],
-        "conversion": _conversion(earning) if earning.conversion is not None else None,
+        "cuts": cuts(earning.cuts, currency),
+        "conversion": _conversion(earning, earning.conversion) if earning.conversion is not None else None,
         "rerate": earning.rerate,
+        **({"measured": _factor(earning.measured)} if earning.measured is not None else {}),
     }
+
+
+def cuts(made: Iterable[Cut], currency: str) -> list[dict[str, str]]:
+    """Each cut with why, and the amounts before and after it."""
+    return [
+        {
+            "why": cut.why,
+            "before": money.to_decimal(cut.before_minor, currency),
+            "after": money.to_decimal(cut.after_minor, currency),
+        }
+        for cut in made
+    ]
 
 
 def matured_on(earning: Earning) -> date | None:
@@ -98,7 +128,9 @@ def own_cause(credit: Credit, said: Reason, last: Reason | None) -> str:
         return "the deal no longer counts: it is not won, or no program governs its close date"
     if not said:
         return "your credit was taken back"
-    return "; ".join(dict.fromkeys(_changes(said, last))) or "your earning changed"
+    said, last = as_own(said), as_own(last)
+    told_ = "; ".join(dict.fromkeys(_changes(said, last)))
+    return told_ or _change("your earning", last.get("earned"), said["earned"]) or "your earning changed"
 
 
 def _component(component: Component, currency: str) -> dict[str, Any]:
@@ -112,11 +144,13 @@ def _component(component: Component, currency: str) -> dict[str, Any]:
     return told_ | {name: value for name, value in named if value is not None}
 
 
-def _conversion(earning: Earning) -> dict[str, Any] | None:
-    made = earning.conversion
-    return None if made is None else {
-        "currency": earning.currency,
-        "amount": money.to_decimal(earning.amount_minor, earning.currency),
+def _conversion(earning: Earning, made: Conversion) -> dict[str, Any]:
+    currency = earning.currency
+    return {"currency": currency, "amount": money.to_decimal(earning.amount_minor, currency), **_factor(made)}
+
+
+def _factor(made: Conversion) -> dict[str, Any]:
+    return {
         "factor": words.number(made.factor),
         "quotes": [
             {"source": q.source, "base": q.base, "quote": q.quote, "on": q.on.isoformat(), "rate": words.number(q.rate)}

@@ -13,8 +13,8 @@ from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from typing import NamedTuple
 
-from services.rewards.domain import spans
-from services.rewards.domain.brackets import Part, parts, words
+from services.rewards.domain import spans, words
+from services.rewards.domain.brackets import Part, named, parts
 from services.rewards.domain.inputs import Standing, standing_on
 from services.rewards.domain.outcomes import Bracketed, Cut, Scope, Total, TrueUp
 from shared import money
@@ -64,6 +64,11 @@ def last_with_deals(group: Sequence[Governed]) -> Governed:
     return next((item for item in reversed(group) if item.total.deals), group[-1])
 
 
+def rates_activities(scope: Scope, group: Sequence[Governed]) -> bool:
+    """Whether a version of the plan does."""
+    return any(item.plan(scope.plan).by_activity for item in group)
+
+
 def _together(scope: Scope, group: Sequence[Governed], standings: Sequence[Standing], now: datetime) -> TrueUp:
     last = last_with_deals(group)
     plan = last.plan(scope.plan)
@@ -83,7 +88,7 @@ def _together(scope: Scope, group: Sequence[Governed], standings: Sequence[Stand
         pending_minor=earned - payable_total - pending, payable_minor=payable_total - payable,
         due_on=release.on if added else None,
         due_at=datetime.combine(release.on, time.min, last.program.zone) if waits and release.on else None,
-        effective_on=release.effective_on,
+        effective_on=release.effective_on, by_activity=rates_activities(scope, group),
     )  # fmt: skip
 
 
@@ -97,7 +102,7 @@ def _bracketed(scope: Scope, group: Sequence[Governed], tier: str | None) -> tup
         brackets = program.compensation.plans[scope.plan].brackets
         if brackets is not None and total.base_minor and _has_bounds(brackets, tier):
             quota = brackets.quota[tier] if brackets.quota and tier else None
-            added = _added(before, total.base_minor, brackets, _unit(program), quota)
+            added = _added(before, total.base_minor, brackets, unit(program), quota)
             made = [_paid(part, Fraction(plain, total.base_minor), program.version) for part in added]
             exact += sum(part.amount for part in made)
             found += made
@@ -113,16 +118,16 @@ def _has_bounds(brackets: Brackets, tier: str | None) -> bool:
     return brackets.quota is None or tier in brackets.quota
 
 
-def _added(before: int, base: int, brackets: Brackets, unit: Fraction, quota: Fraction | None) -> Iterator[Part]:
+def _added(before: int, base: int, brackets: Brackets, whole: Fraction, quota: Fraction | None) -> Iterator[Part]:
     """The brackets of what a base adds to the one before it: of the sum, or of the difference that it makes."""
-    reached = parts(Fraction(before + base), brackets, unit, quota)
+    reached = parts(Fraction(before + base), brackets, whole, quota)
     if brackets.apply == "whole":
         yield reached[0]._replace(amount=Fraction(base))
         return
-    filled = {part.words: part.amount for part in parts(Fraction(before), brackets, unit, quota)}
+    filled = {part.words: part.amount for part in parts(Fraction(before), brackets, whole, quota)}
     now = {part.words: part.amount for part in reached}
     for step in brackets.steps:
-        name = words(step, quota)
+        name = named(step, quota)
         difference = now.get(name, Fraction(0)) - filled.get(name, Fraction(0))
         if difference:
             yield Part(step, name, difference)
@@ -157,12 +162,12 @@ def _capped(earned: int, plan: Plan, span: str, program: Program) -> tuple[int, 
     cap = next((cap for cap in plan.caps if cap.per != "deal"), None)
     if cap is None:
         return earned, ()
-    most = money.rounded(cap.amount * _unit(program))
+    most = money.rounded(cap.amount * unit(program))
     left = max(-most, min(most, earned))
     if left == earned:
         return earned, ()
     over = "in all" if span == spans.EVER else f"per {cap.per}"
-    why = f"the plan's cap of {amount(most, program.currency)} {program.currency} {over}"
+    why = f"the plan's cap of {words.amount(most, program.currency)} {over}"
     return left, (Cut(why, earned, left),)
 
 
@@ -190,12 +195,6 @@ def _part_payable(pending: int, payable: int) -> Fraction:
     return Fraction(payable, pending + payable) if pending > 0 and payable >= 0 else Fraction(1)
 
 
-def _unit(program: Program) -> Fraction:
+def unit(program: Program) -> Fraction:
     """Minor units of one whole unit of the program's currency."""
     return Fraction(10 ** money.DECIMALS[program.currency])
-
-
-def amount(minor: int, currency: str) -> str:
-    """An amount as a person reads it: `5,000.00`."""
-    whole, point, rest = money.to_decimal(abs(minor), currency).partition(".")
-    return f"{'-' if minor < 0 else ''}{int(whole):,}{point}{rest}"

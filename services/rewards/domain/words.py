@@ -13,9 +13,14 @@ _DIGITS = 24
 """Decimals of the longest finite number that can arise: a rate of six times an accelerator of six, and exchange."""
 
 
+def figure(minor: int, currency: str) -> str:
+    """`1,250.00`, where the currency is told beside it."""
+    return f"{Decimal(money.to_decimal(minor, currency)):,}"
+
+
 def amount(minor: int, currency: str) -> str:
     """`1,250.00 USD`."""
-    return f"{Decimal(money.to_decimal(minor, currency)):,} {currency}"
+    return f"{figure(minor, currency)} {currency}"
 
 
 def whole(units: Fraction, currency: str) -> str:

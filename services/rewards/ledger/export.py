@@ -9,22 +9,25 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from services.rewards.domain import months
 from services.rewards.domain.accounts import Role
+from services.rewards.domain.journal import Kind
 from services.rewards.queries import Row
 from shared import money
 
 REASONS: Final = ("cause", "share", "credited", "tier", "rate", "due_on", "reference")
 """What a journal's reason may say, and an accountant may want in a column."""
+WAY: Final = ("base", "plain", "earned", "cuts", "exchange_rate", "sent")
+"""The same of later releases, at the end: a column keeps its place. `plan_version` is the one that pays."""
 CSV_COLUMNS: Final = (
     "journal_id", "leg", "recorded_at", "effective_on", "kind", "account", "account_kind", "partner", "currency",
     "amount", "debit", "credit", "balance_after", "deal_source", "deal_id", "plan", "program", "program_version",
-    "adjusts_journal_id", "period", "adjusts_period", *REASONS, "source_event", "scope",
+    "adjusts_journal_id", "period", "adjusts_period", *REASONS, "source_event", "scope", *WAY,
 )  # fmt: skip
 _FORMULA: Final = "=+-@\t\r"
 CHUNK: Final = 64 * 1024
@@ -82,7 +85,15 @@ def _csv_values(row: Row) -> tuple[object, ...]:
         row.adjusts_journal_id, months.name(row.period),
         months.name(row.adjusts_period) if row.adjusts_period else None,
         *[_safe(reason.get(name)) for name in REASONS], row.source_event, row.scope,
+        reason.get("base"), reason.get("plain"), reason.get("earned"), _safe(_cuts(reason)),
+        (reason.get("conversion") or {}).get("factor"), reason.get("sent"),
     )  # fmt: skip
+
+
+def _cuts(reason: Mapping[str, Any]) -> str | None:
+    """Such as `cap of 500.00 USD per deal: 640.00 -> 500.00`, one after the other."""
+    told = (f"{cut['why']}: {cut['before']} -> {cut['after']}" for cut in reason.get("cuts", ()))
+    return "; ".join(told) or None
 
 
 def _safe(value: str | None) -> str | None:
@@ -149,9 +160,18 @@ def _quoted(text: str) -> str:
 
 
 def _title(row: Row) -> str:
+    """What it is about: a deal under a plan, a plan's span or budget, or a request with its reference."""
     if row.deal_id:
         return f"{row.kind}: {row.deal_source}/{row.deal_id}, {row.plan}"
-    return f"{row.kind}: {row.plan}, {row.scope}" if row.scope else f"{row.kind}: {row.reason.get('reference', '')}"
+    if row.scope:
+        return f"{row.kind}: {row.plan}, {row.scope}"
+    reference = row.reason.get("reference", "")
+    match Kind(row.kind), row.reason:
+        case Kind.RECOVERY, {"cause": cause}:
+            return f"{row.kind}: {cause}, {reference}"
+        case Kind.PAYMENT, {"sent": sent}:
+            return f"{row.kind}: {reference}, sent as {sent}"
+    return f"{row.kind}: {reference}"
 
 
 def _beancount_head(balances: Sequence[Row]) -> str:

@@ -181,8 +181,8 @@ async def test_deal_tells_the_way_from_touchpoint_to_account(shown: Books) -> No
     assert earning == {
         "share": "20000/20000", "credited": usd(20_000), "plan": "influence", "tier": "gold", "rate": "8%",
         "earned": usd(1_600), "state": "payable", "due_on": "2026-04-01", "account": "partner:acme:payable",
-        "plan_version": 1, "base": "200.00", "cuts": [], "conversion": None, "rerate": None, "waits_for": None,
-        "components": [{"base": "200.00", "rate": "8%", "amount": "16.00", "rule": 0}],
+        "plan_version": 1, "base": usd(20_000), "cuts": [], "conversion": None, "rerate": None, "waits_for": None,
+        "components": [{"base": usd(20_000), "rate": "8%", "amount": usd(1_600), "rule": 0}], "settled_in": None,
     }  # fmt: skip
     assert [(j["kind"], j["adjusts"]) for j in deal["journals"]] == [
         ("accrual", None), ("maturity", deal["journals"][0]["id"])

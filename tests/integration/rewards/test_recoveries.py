@@ -118,8 +118,12 @@ async def test_a_payment_sent_in_another_currency_balances_in_both(earned: Books
     paid = {"partner": "acme", "amount": usd(8_000), "sent": eur, "paid_on": DAY, "reference": "bank 2"}
     async with earned.client() as client:
         answer = await client.post("/payments", json=paid, headers={"Idempotency-Key": "fx"})
-    assert answer.status_code == 201, answer.text
+        assert answer.status_code == 201, answer.text
+        books = (await client.get("/export?format=beancount")).text
+        line = (await client.get("/partners/acme/statement")).json()["items"][-1]
     assert answer.json()["reason"]["sent"] == "73.60 EUR"
+    assert '"payment: bank 2, sent as 73.60 EUR"' in books
+    assert line["changes"] == {"payable": usd(-8_000), "paid": eur}
     held = await earned.balances()
     assert {name: minor for name, minor in held.items() if "commission" not in name} == {
         "expense:fx-difference USD": -8_000, "expense:fx-difference EUR": 7_360, "cash:clearing:acme EUR": -7_360,

@@ -55,3 +55,23 @@ async def test_a_fact_of_a_recruiter_marks_the_deals_of_its_recruits_since_then(
     await books.store(*messages(partner("boss", "silver", version=2, since=date(2026, 3, 1))))
     rows = await books.database.pool.fetch("SELECT key FROM rewards.dirty")
     assert [row["key"] for row in rows] == ['["crm","D-1"]']
+
+
+async def test_a_recruiter_reads_a_deal_of_its_recruits_even_when_it_earns_nothing(books: Books) -> None:
+    """It has no share of its own; why nothing is earned is told, and of others nothing."""
+    lost = PLANS | {"override": PLANS["override"] | {"when": {"tiers": ["silver"]}}}
+    await books.tell(
+        planned(plans=lost), recruited("boss"), partner("boss"), partner("beta"),
+        decided("D-1", 1, {"acme": 60_000, "beta": 40_000}),
+    )  # fmt: skip
+    async with books.client("rewards:read", partner="boss") as client:
+        answer = await client.get("/deals/crm/D-1")
+        assert answer.status_code == 200
+        (earning,) = answer.json()["earnings"]
+        assert (earning["plan"], earning["nothing_earned"]) == (
+            "override", "the partner's tier is 'gold'; the plan pays for 'silver'"
+        )  # fmt: skip
+        assert answer.json()["reason"] == "you have no share of this deal; what you earn is for those you recruited"
+        assert "beta" not in answer.text
+    async with books.client("rewards:read", partner="beta") as client:
+        assert "boss" not in (await client.get("/deals/crm/D-1")).text

@@ -1,6 +1,8 @@
 """What plans settle beyond single deals, on real Postgres: brackets, caps and budgets, whatever arrives when."""
 
 import asyncio
+import csv
+import io
 import random
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,9 +15,10 @@ from services.rewards.reconcile import Rewards
 from shared.events.base import Contract
 from shared.events.credit import CreditDecided
 from shared.events.receipt import Movement
+from shared.http import encode_cursor
 from shared.reconcile import Context
 from tests.integration.rewards.harness import Books
-from tests.unit.rewards.builders import NOW, decided, messages, partner, planned, received
+from tests.unit.rewards.builders import NOW, decided, messages, partner, planned, received, usd
 
 BOTH_LESS = """
 WITH l AS (UPDATE rewards.earning_line SET base_minor = base_minor - 50000)
@@ -231,8 +234,11 @@ async def test_a_true_up_is_sealed_exported_and_not_taken_back_by_hand(books: Bo
         )  # fmt: skip
         proof = (await client.get(f"/journals/{made['id']}/proof")).json()
         assert '"scope":"2026"' in proof["content"]
-        lines = (await client.get("/export?format=csv")).text.splitlines()
-        assert [line.rsplit(",", 1)[1] for line in lines] == ["scope", "", "", "2026", "2026"]
+        lines = list(csv.DictReader(io.StringIO((await client.get("/export?format=csv")).text)))
+        assert [line["scope"] for line in lines] == ["", "", "2026", "2026"]
+        assert [(line["base"], line["plain"], line["earned"]) for line in lines[1:3]] == [
+            ("1200.00", "", "120.00"), ("1200.00", "120.00", "240.00")
+        ]  # fmt: skip
         assert "accrual: influence, 2026" in (await client.get("/export?format=beancount")).text
 
 
@@ -262,3 +268,44 @@ async def test_the_database_refuses_a_scope_beside_a_deal_or_without_a_plan(book
                     f"INSERT INTO rewards.journal ({columns}, {more}) "
                     f"VALUES (1, 'accrual', '2026-01-01', '2026-01-01', 2, 'acme', '{{}}', 'x', {values})"
                 )
+
+
+async def test_a_partner_reads_what_its_spans_come_to(books: Books) -> None:
+    """Figures of each span with the ledger's beside them, paged; a deal says where to read them; nobody else's."""
+    await books.tell(
+        program(influence=QUARTER, shared=BUDGET), partner("acme"), partner("beta"), sold("D-1", 120_000),
+        sold("D-2", 90_000, month=4), sold("D-3", 90_000, month=2, who="beta"),
+    )  # fmt: skip
+    async with books.client("rewards:read", partner="acme") as client:
+        deal = (await client.get("/deals/crm/D-1")).json()
+        found = {e["plan"]: e["settled_in"] for e in deal["earnings"]}
+        assert (found["influence"]["span"], found["influence"]["base"]["amount"]) == ("2026-Q1", "1200.00")
+        answer = await client.get(found["influence"]["read_at"].removeprefix("/rewards/v1"))
+        assert answer.json()["items"] == [{
+            "program": "northwind", "plan": "influence", "partner": "acme", "span": "2026-Q1",
+            "starts_on": "2026-01-01", "ends_on": "2026-03-31", "deals": 1, "base": usd(120_000), "plain": usd(12_000),
+            "brackets": [
+                {"bracket": "from 0 to 1,000, 100% of the plain rate", "base": usd(100_000), "rate": "10%",
+                 "amount": usd(10_000), "program_version": 1},
+                {"bracket": "from 1,000, 200% of the plain rate", "base": usd(20_000), "rate": "20%",
+                 "amount": usd(4_000), "program_version": 1},
+            ],
+            "cuts": [], "earned": usd(14_000), "due_on": "2026-05-01", "program_version": 1,
+            "pending": usd(2_000), "payable": usd(0), "posted": {"pending": usd(2_000), "payable": usd(0)},
+        }]  # fmt: skip
+        page = (await client.get("/partners/acme/spans?limit=2")).json()
+        rest = (await client.get(f"/partners/acme/spans?limit=2&cursor={page['next']}")).json()
+        names = [(item["plan"], item["span"]) for item in page["items"] + rest["items"]]
+        assert (names, rest["next"]) == (
+            [("influence", "2026-Q1"), ("influence", "2026-Q2"), ("shared", "budget")], None
+        )  # fmt: skip
+        (budget,) = rest["items"]
+        assert budget["cuts"] == [
+            {"why": "the plan's budget of 100.00 USD is used up", "before": usd(21_000), "after": usd(1_000)}
+        ]
+        assert (budget["pending"], budget["earned"], budget["ends_on"]) == (usd(-20_000), usd(1_000), None)
+        assert (await client.get("/partners/beta/spans")).status_code == 404
+        wrong = await client.get(f"/partners/acme/spans?cursor={encode_cursor('1')}")
+        assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "cursor")
+    async with books.client() as client:
+        assert len((await client.get("/partners/beta/spans")).json()["items"]) == 2

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.rewards.domain.case import Case
-from services.rewards.domain.earnings import _general, target
+from services.rewards.domain.earnings import general, target
 from services.rewards.domain.inputs import Credit, Known, Quote, Receipt, Standing
 from services.rewards.domain.outcomes import Earning
 from shared import money
@@ -204,7 +204,7 @@ def test_the_short_way_of_plain_programs_is_the_general_one(
     assert credit.terms is not None
     short = target(credit, of, now).earnings
     case = Case(credit.terms, of, program, None, (), now.astimezone(program.zone).date())
-    assert short == _general(credit.shares, case)
+    assert short == general(credit.shares, case)
     for e in short:
         if e.tier == "silver":
             assert e.amount_minor == money.rounded(Fraction(2345, 100_000) * e.share.amount_minor)

@@ -90,22 +90,28 @@ def test_a_reason_has_the_whole_way_from_base_to_amount() -> None:
         "the plan's cap of 4,000.00 USD per year: 4,700.00 -> 4,000.00",
         "own_cause": journal.reason["cause"], "span": "2026", "deals": 12, "currency": "USD", "base": "60000.00",
         "plain": "3000.00", "earned": "4000.00", "due_on": "2027-01-31", "program_version": 1,
-        "brackets": "10,000.00 from 0 to 10,000 at 5%: 500.00; 40,000.00 from 10,000 to 50,000 at 8%: 3,200.00; "
-        "10,000.00 from 50,000 at 10%: 1,000.00",
-        "cuts": "the plan's cap of 4,000.00 USD per year: 4,700.00 -> 4,000.00",
+        "brackets": [
+            {"bracket": name, "base": base, "rate": rate, "amount": amount, "program_version": 1}
+            for name, base, rate, amount in (
+                ("from 0 to 10,000", "10000.00", "5%", "500.00"),
+                ("from 10,000 to 50,000", "40000.00", "8%", "3200.00"), ("from 50,000", "10000.00", "10%", "1000.00"),
+            )
+        ],
+        "cuts": [{"why": "the plan's cap of 4,000.00 USD per year", "before": "4700.00", "after": "4000.00"}],
     }  # fmt: skip
 
 
 def test_a_blended_rate_is_shown_as_near_as_a_program_writes_rates() -> None:
     """A third of a percent more, told as about; below zero with its sign."""
-    [journal] = Books().settle(
-        total(1_500_000, plain=100_000), programs=(governing(brackets=brackets("whole", TIMES)),)
-    )
-    assert journal.reason["brackets"] == ("15,000.00 from 10,000 to 50,000, 150% of the plain rate at 10%: 1,500.00")
-    [odd] = Books().settle(total(1_500_000, plain=-70_000), programs=(governing(brackets=brackets("whole", TIMES)),))
-    assert "at -7%: -1,050.00" in str(odd.reason["brackets"])
-    [about] = Books().settle(total(3_500_000, plain=70_001), programs=(governing(brackets=brackets("whole", TIMES)),))
-    assert "at about 3%: 1,050.02" in str(about.reason["brackets"])
+    programs = (governing(brackets=brackets("whole", TIMES)),)
+    for base, plain, rate, amount in (
+        (1_500_000, 100_000, "10%", "1500.00"), (1_500_000, -70_000, "-7%", "-1050.00"),
+        (3_500_000, 70_001, "about 3%", "1050.02"),
+    ):  # fmt: skip
+        [journal] = Books().settle(total(base, plain=plain), programs=programs)
+        (told,) = journal.reason["brackets"]
+        assert told["bracket"] == "from 10,000 to 50,000, 150% of the plain rate"
+        assert (told["rate"], told["amount"]) == (rate, amount)
 
 
 def test_a_budget_and_deals_that_are_gone_are_told_as_such() -> None:

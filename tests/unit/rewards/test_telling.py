@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 import orjson
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from services.rewards import views
+from services.rewards import deal_views, views
+from services.rewards.domain import telling
 from services.rewards.domain.earnings import target
 from services.rewards.domain.inputs import Credit, Known, Rerate
 from services.rewards.domain.journal import Journal, Kind, Owed, Posted, differences
@@ -48,6 +52,10 @@ def test_the_whole_way_is_told_and_is_the_partners_own() -> None:
             "quotes": [{"source": "ecb", "base": "EUR", "quote": "USD", "on": "2026-03-02", "rate": "1.25"}],
         },
         "rerate": None,
+        "measured": {
+            "factor": "0.8",
+            "quotes": [{"source": "ecb", "base": "EUR", "quote": "USD", "on": "2026-03-02", "rate": "1.25"}],
+        },
     }  # fmt: skip
     assert reason == {"cause": "first decision", "own_cause": "credited", "revision": 1} | way
     assert views.reason("accrual", reason, only_for="acme") == {"cause": "credited"} | way
@@ -119,3 +127,36 @@ def test_a_partner_is_not_told_what_others_earn_of_a_deal() -> None:
     assert all("cut to the deal's ceiling" in text for text in shown.values())
     mentioned = {name: {other for other in partners if other in text} for name, text in shown.items()}
     assert mentioned == {"acme": set(), "beta": set(), "gamma": {"acme"}}
+
+
+SPLITS = st.fixed_dictionaries({}, optional={
+    name: st.sampled_from(["1/9", "1/6", "1/4"]) for name in ("demo", "workshop", "other")
+})  # fmt: skip
+BY_ACTIVITY = [
+    {"when": {"activities": ["demo"]}, "rate": "5%"}, {"when": {"activities": ["workshop"]}, "rate": "15%"},
+    {"when": {"activities": ["other"]}, "rate": "0%"},
+]  # fmt: skip
+REST = {"when": {"tiers": ["gold"]}, "rate": "10%"}
+HALVES = [{"from": 0, "to": 0.1, "times": "50%"}, {"from": 0.1, "times": "200%"}]
+
+
+@given(
+    SPLITS, SPLITS, st.integers(0, 60), st.sampled_from([[], [REST]]),
+    st.sampled_from([{}, {"caps": [{"amount": 0.02, "per": "deal"}]}, {"caps": [{"amount": 9, "per": "year"}]},
+                     {"brackets": {"apply": "marginal", "per": "deal", "steps": HALVES}}]),
+)  # fmt: skip
+def test_how_a_share_divides_is_not_told_to_its_partner(
+    one: dict[str, str], other: dict[str, str], minor: int, rest: list[Any], more: dict[str, Any]
+) -> None:
+    """As long as its amount stays, whatever its touchpoints are among those of others: every byte is the same."""
+    plans = {"p": {"rates": BY_ACTIVITY + rest} | more}
+    of = known(ruled(plans, activities=("workshop", "other"), pays_in="program_currency"))
+    made = [
+        target(deal(share(minor=minor, part="3/4", activities=split)), of, LATER).earnings[0] for split in (one, other)
+    ]
+    assume(made[0].earned_minor == made[1].earned_minor)
+    assume([cut.before_minor for cut in made[0].cuts] == [cut.before_minor for cut in made[1].cuts])
+    first, second = (
+        (telling.as_own(telling.told(e)), deal_views.earning(e, {}, {}, only_for="acme")) for e in made
+    )  # fmt: skip
+    assert first == second
