@@ -13,14 +13,14 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared import access, topics
-from shared.events import credit, deal, directory, program, review, touchpoint
+from shared.events import credit, deal, directory, exchange, program, receipt, review, touchpoint
 from tributary import runner
 
 SETTLE_S = 60
 """The largest end-to-end load here settles in seconds; a minute means that something is stuck."""
 READS = {
     "attribution": (touchpoint.TOPIC, deal.TOPIC, program.TOPIC, directory.TOPIC, review.TOPIC),
-    "rewards": (credit.TOPIC, directory.TOPIC, program.TOPIC),
+    "rewards": (credit.TOPIC, directory.TOPIC, program.TOPIC, receipt.TOPIC, exchange.TOPIC),
 }
 JsonObject = dict[str, Any]
 
@@ -58,6 +58,14 @@ class Tributary:
         assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
         body: JsonObject = answer.json()
         return body
+
+    async def ask(
+        self, path: str, body: JsonObject, *, once: str | None = None, key: str | None = None
+    ) -> httpx.Response:
+        """Ask the rewards service to book or decide something; `once` is the idempotency key."""
+        headers = {"Authorization": f"Bearer {key or self.system.admin_key}"}
+        headers |= {"Idempotency-Key": once} if once else {}
+        return await self.http.post(f"{self.system.rewards_url}/rewards/v1/{path}", json=body, headers=headers)
 
     async def every(self, service: str, path: str, **query: str) -> list[JsonObject]:
         """All items of a cursor-paged list."""
