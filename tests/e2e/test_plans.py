@@ -87,6 +87,7 @@ async def test_a_refund_and_a_chargeback_of_one_sale_never_take_back_more_than_i
         ("accrual", Decimal(100)), ("adjustment", Decimal(-50)), ("reversal", Decimal(-50)),
     ]  # fmt: skip
     assert journals[1]["reason"]["cause"] == "500.00 of 1,000.00 USD went back to the customer"
+    assert journals[2]["reason"]["cause"] == "1,000.00 of 1,000.00 USD went back to the customer"
     assert await desk.balance(partner) == ({"payable": "-100.00", "paid": "100.00"} if is_paid else {})
 
 

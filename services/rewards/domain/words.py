@@ -15,7 +15,12 @@ _DIGITS = 24
 
 def amount(minor: int, currency: str) -> str:
     """`1,250.00 USD`."""
-    return f"{Decimal(money.to_decimal(minor, currency)):,} {currency}"
+    return f"{grouped(minor, currency)} {currency}"
+
+
+def grouped(minor: int, currency: str) -> str:
+    """`1,250.00`."""
+    return f"{Decimal(money.to_decimal(minor, currency)):,}"
 
 
 def whole(units: Fraction, currency: str) -> str:
