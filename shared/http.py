@@ -176,7 +176,10 @@ def _answer_problems(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid_request(_: Request, error: RequestValidationError) -> JSONResponse:
-        faults = [Fault(".".join(map(str, item["loc"][1:])) or "request", item["msg"]) for item in error.errors()]
+        faults = [
+            Fault(".".join(map(str, item["loc"][1:])) or "request", item["msg"].removeprefix("Value error, "))
+            for item in error.errors()
+        ]
         return Problem(422, "Invalid request", errors=faults).response()
 
     @app.exception_handler(HTTPException)

@@ -121,8 +121,10 @@ async def post_exchange_rates(
 ) -> JSONResponse:
     """Tell one exchange rate or up to 1,000. A program names the source whose rates count: that of the key."""
     form = requests.form(request.headers, exchange.PUBLISHED)
-    items = batch.read(await request.body(), exchange_rates.SHAPE, exchange_rates.objections, form)
-    return await ingest.accept(exchange_rates.events(items, caller.source, ingest.clock(), telemetry.traceparent()))
+    body = await request.body()
+    now = ingest.clock()
+    items = batch.read(body, exchange_rates.SHAPE, partial(exchange_rates.objections, now=now), form)
+    return await ingest.accept(exchange_rates.events(items, caller.source, now, telemetry.traceparent()))
 
 
 @router.post("/webhooks/{source}", status_code=202, tags=["facts"], openapi_extra=openapi.WEBHOOK)

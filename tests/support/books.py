@@ -180,8 +180,10 @@ def stored_name(account: str) -> str:
     A hyphen is written as two, any other sign as `-x` and its bytes in hexadecimal.
     """
     match account.split(":"):
-        case ["Expenses", "Commission"]:
-            return "expense:commission"
+        case ["Expenses", ("Commission" | "Rounding" | "Fx-Difference") as name]:
+            return f"expense:{name.lower()}"
+        case ["Assets", "Recoverable", partner]:
+            return f"partner:{_plain(partner)}:recoverable"
         case ["Assets", "Cash-Clearing", partner]:
             return f"cash:clearing:{_plain(partner)}"
         case ["Liabilities", "Partners", partner, ("Pending" | "Payable") as role]:

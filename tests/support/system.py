@@ -59,6 +59,14 @@ class Tributary:
         body: JsonObject = answer.json()
         return body
 
+    async def ask(
+        self, path: str, body: JsonObject, *, once: str | None = None, key: str | None = None
+    ) -> httpx.Response:
+        """Ask the rewards service to book or decide something; `once` is the idempotency key."""
+        headers = {"Authorization": f"Bearer {key or self.system.admin_key}"}
+        headers |= {"Idempotency-Key": once} if once else {}
+        return await self.http.post(f"{self.system.rewards_url}/rewards/v1/{path}", json=body, headers=headers)
+
     async def every(self, service: str, path: str, **query: str) -> list[JsonObject]:
         """All items of a cursor-paged list."""
         items: list[JsonObject] = []

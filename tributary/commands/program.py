@@ -154,12 +154,12 @@ def _read(file: Path) -> tuple[Program, Document]:
     try:
         return program.parse(found.data), found
     except Invalid as error:
-        by_line = sorted(error.faults, key=lambda fault: found.line(fault.field) or 0)
+        by_line = sorted(error.faults, key=lambda fault: found.line_of(fault) or 0)
         raise _at_fault(*(_located(file, found, fault) for fault in by_line)) from None
 
 
 def _located(file: Path, found: Document, fault: Fault) -> str:
-    line = found.line(fault.field)
+    line = found.line_of(fault)
     place = f"{file}:{line}" if line else str(file)
     return f"{place}: {fault.field}: {fault.message.removeprefix('Value error, ')}"
 

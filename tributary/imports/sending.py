@@ -122,7 +122,7 @@ def check(kind: Kind, items: Sequence[Item]) -> list[Bad]:
             case Kind.RECEIPTS:
                 batch.read(body, receipts.SHAPE, partial(receipts.objections, now=now))
             case Kind.EXCHANGE_RATES:
-                batch.read(body, exchange_rates.SHAPE, exchange_rates.objections)
+                batch.read(body, exchange_rates.SHAPE, partial(exchange_rates.objections, now=now))
             case Kind.TOUCHPOINTS:
                 named = frozenset(item.body["activity"] for item in items)
                 batch.read(body, touchpoints.SHAPE, touchpoints.Rules(named, now, None, history=True).objections)

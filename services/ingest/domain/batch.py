@@ -34,7 +34,7 @@ WHOLE: Final = -1
 
 _WORDS: Final = {
     "missing": "is required",
-    "extra_forbidden": "is not a field Tributary knows; put additional facts into `details`, or check the spelling",
+    "extra_forbidden": "is not a field Tributary knows; check the spelling",
     "string_type": 'must be a string, in quotes (an amount too: "1234.50")',
     "string_pattern_mismatch": "must not contain a NUL character",
     "int_type": "must be an integer, without quotes",
@@ -42,6 +42,8 @@ _WORDS: Final = {
     "list_type": "send one JSON object, or an array of them",
 }
 """Where pydantic's words name its patterns or are not about JSON, ours are used."""
+_INTO_DETAILS: Final = ", or put additional facts into `details`"
+"""Added where an item has such a field."""
 
 T = TypeVar("T")
 
@@ -85,6 +87,7 @@ class Shape(Generic[T]):
 
     def __init__(self, item: Any, event_type: Any) -> None:  # noqa: ANN401  typing forms have no common type
         event = CloudEvent[event_type, item]
+        self.has_details = "details" in item.__annotations__
         self._one: TypeAdapter[T] = TypeAdapter(item)
         self._many: TypeAdapter[list[T]] = TypeAdapter(_array(item))
         self._event: TypeAdapter[CloudEvent[str, T]] = TypeAdapter(event)
@@ -122,7 +125,7 @@ def read(body: bytes, shape: Shape[T], check: Check[T], form: Form = Form.JSON) 
     try:
         items = shape.parse(body, form, alone=alone)
     except ValidationError as error:
-        objections = _form_objections(error, alone=alone)
+        objections = _form_objections(error, alone=alone, has_details=shape.has_details)
         if not alone:
             good = _good_items(body, shape, form, {objection.index for objection in objections})
             objections += _checked(check, good, form)
@@ -140,7 +143,7 @@ def _checked(check: Check[T], numbered: Numbered[T], form: Form) -> list[Objecti
     return [replace(one, field=f"data.{one.field}") for one in objections]
 
 
-def _form_objections(error: ValidationError, *, alone: bool) -> list[Objection]:
+def _form_objections(error: ValidationError, *, alone: bool, has_details: bool) -> list[Objection]:
     """What pydantic found, in words about JSON; an index of -1 stands for the array as a whole."""
     details = error.errors(include_url=False, include_context=False, include_input=False)
     if details[0]["type"] == "json_invalid":
@@ -151,6 +154,8 @@ def _form_objections(error: ValidationError, *, alone: bool) -> list[Objection]:
         index = 0 if alone else int(location[0]) if location else WHOLE
         path = location if alone else location[1:]
         message = _WORDS.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
+        if has_details and detail["type"] == "extra_forbidden":
+            message += _INTO_DETAILS
         objections.append(Objection(index, _path(path), message))
     return objections
 

@@ -46,8 +46,17 @@ class Document:
 
     def _at_line(self, fault: Fault) -> str:
         message = fault.message.removeprefix("Value error, ")
-        line = self.line(fault.field)
+        line = self.line_of(fault)
         return message if line is None else f"{message} (line {line})"
+
+    def line_of(self, fault: Fault) -> int | None:
+        """The line of what a fault is about: a rule over several parts begins its words with the one at fault."""
+        named, *_ = fault.message.removeprefix("Value error, ").split(maxsplit=1)
+        named = named.strip("`:,")
+        if fault.field != "program":
+            return self.line(f"{fault.field}.{named}")
+        of_all = named.split(".")[0] in self.lines  # else it is about the program's name
+        return self.line(named if of_all else fault.field)
 
     def line(self, path: str) -> int | None:
         """The line of a path, or of the nearest part around it; None for JSON."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
 
 import orjson
@@ -19,6 +19,9 @@ from shared.events.envelope import Event
 
 MAX_DIGITS: Final = 12
 """Digits before and behind the point, as in `shared.events.exchange`: no currency is worth more of another, or less."""
+
+MAX_AHEAD: Final = timedelta(days=1)
+"""How far the day may lie ahead of the day in UTC; a rate never changes, so a mistyped year would stand for ever."""
 
 _RATE: Final = re.compile(rf"(\d{{1,{MAX_DIGITS}}})(?:\.(\d{{1,{MAX_DIGITS}}}))?", re.ASCII)
 
@@ -43,7 +46,7 @@ class ExchangeRate(TypedDict):
 
     base: Annotated[Currency, Field(description="ISO 4217, such as EUR.")]
     quote: Annotated[Currency, Field(description="ISO 4217; another one than `base`.")]
-    on: Annotated[Day, Field(description="The day it is quoted for.")]
+    on: Annotated[Day, Field(description="The day it is quoted for; at most a day ahead.")]
     rate: Annotated[
         str,
         StringConstraints(max_length=MAX_WORD),
@@ -55,11 +58,14 @@ class ExchangeRate(TypedDict):
 SHAPE: Final[Shape[ExchangeRate]] = Shape(ExchangeRate, Literal["rate.published"])
 
 
-def objections(numbered: Numbered[ExchangeRate]) -> Iterator[Objection]:
+def objections(numbered: Numbered[ExchangeRate], now: datetime) -> Iterator[Objection]:
     """Everything wrong with exchange rates of the right form."""
+    latest = (now.astimezone(UTC) + MAX_AHEAD).date()
     for index, item in numbered:
         if item["base"] == item["quote"]:
             yield Objection(index, "quote", "is the base itself; name another currency")
+        if item["on"] > latest:
+            yield Objection(index, "on", "lies more than a day in the future")
     yield from repeated(numbered, _natural_key, "rate")
 
 

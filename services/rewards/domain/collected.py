@@ -86,7 +86,7 @@ def past_hold(case: Case, hold: int) -> Sequence[Receipt]:
 def _kept(terms: Terms, receipts: Sequence[Receipt]) -> Left:
     back = reversed_minor(terms, receipts)
     whole, currency = terms.amount_minor, terms.currency
-    why = f"{money.to_decimal(back, currency)} of {words.amount(whole, currency)} went back to the customer"
+    why = f"{words.figure(back, currency)} of {words.amount(whole, currency)} went back to the customer"
     return Left(Fraction(whole - back, whole), why)
 
 
@@ -94,7 +94,7 @@ def _paid(terms: Terms, receipts: Sequence[Receipt], paid: Sequence[Receipt]) ->
     came = sum(_minor(terms, receipt) for receipt in paid)
     net = max(0, came - reversed_minor(terms, receipts))
     whole, currency = terms.amount_minor, terms.currency
-    why = f"the customer has paid {money.to_decimal(net, currency)} of {words.amount(whole, currency)}"
+    why = f"the customer has paid {words.figure(net, currency)} of {words.amount(whole, currency)}"
     return Left(Fraction(min(net, whole), whole), why)
 
 
@@ -133,6 +133,6 @@ def _minor(terms: Terms, receipt: Receipt) -> int:
     if receipt.currency != terms.currency:
         raise Unknown(
             f"{receipt.kind} {receipt.id!r} is in {receipt.currency}, and the deal in {terms.currency}; "
-            "it waits until the deal or the receipt is corrected"
+            "nothing of the deal is booked while they differ"
         )
     return receipt.amount_minor

@@ -13,14 +13,15 @@ from examples import northwind, sample_csv
 from services.ingest.domain import batch, deals, document, exchange_rates, partners, receipts, touchpoints
 from tributary.imports import mapping, rows
 
+NOW = datetime(2026, 6, 30, tzinfo=UTC)
 DOORS: dict[mapping.Kind, Callable[[bytes], int]] = {
     mapping.Kind.DEALS: lambda body: len(batch.read(body, deals.SHAPE, lambda _: iter(()))),
     mapping.Kind.TOUCHPOINTS: lambda body: len(batch.read(body, touchpoints.SHAPE, lambda _: iter(()))),
     mapping.Kind.PARTNERS: lambda body: len(batch.read(body, partners.SHAPE, lambda _: iter(()))),
-    mapping.Kind.RECEIPTS: lambda body: len(
-        batch.read(body, receipts.SHAPE, partial(receipts.objections, now=datetime(2026, 6, 30, tzinfo=UTC)))
+    mapping.Kind.RECEIPTS: lambda body: len(batch.read(body, receipts.SHAPE, partial(receipts.objections, now=NOW))),
+    mapping.Kind.EXCHANGE_RATES: lambda body: len(
+        batch.read(body, exchange_rates.SHAPE, partial(exchange_rates.objections, now=NOW))
     ),
-    mapping.Kind.EXCHANGE_RATES: lambda body: len(batch.read(body, exchange_rates.SHAPE, exchange_rates.objections)),
 }
 
 

@@ -47,10 +47,18 @@ def test_a_document_reads_as_its_owner_wrote_it() -> None:
         ("currency: USD", "currency: EURO", "currency", 4),
         ("tiers:\n  silver:", "tiers: {}", "tiers", 17),
         ("version: 1\n", "", "version", 1),
+        ("silver: 5%", "silver: 5%\n        gold: 8%", "program", 15),
+        (
+            "      on: credited_amount",
+            "      hold: 1 days\n      on: recruits_earnings",
+            "compensation.plans.influence",
+            15,
+        ),
+        ("      on: credited_amount", "      on: credited_amount\n      budget: 5", "compensation", 13),
     ],
 )
 def test_a_fault_names_its_field_and_line(before: str, after: str, field: str, line: int) -> None:
-    """The line is that of the part, or of what it is missing from."""
+    """The line is that of the part, or of what it is missing from; a rule over several parts names one of them."""
     with pytest.raises(Invalid) as caught:
         document.read_yaml(PROGRAM.replace(before, after).encode()).parse()
     (fault,) = (fault for fault in caught.value.faults if fault.field == field)

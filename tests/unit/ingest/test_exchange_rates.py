@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ GOOD: dict[str, Any] = {"base": "EUR", "quote": "USD", "on": "2026-03-05", "rate
 
 
 def read(body: object) -> list[exchange_rates.ExchangeRate]:
-    return batch.read(json.dumps(body).encode(), exchange_rates.SHAPE, exchange_rates.objections)
+    return batch.read(json.dumps(body).encode(), exchange_rates.SHAPE, partial(exchange_rates.objections, now=NOW))
 
 
 def faults(body: object) -> dict[str, str]:
@@ -73,7 +74,8 @@ def test_a_rate_has_one_spelling(written: str, kept: str) -> None:
         ({"quote": "EUR"}, "quote", "is the base itself"),
         ({"on": "05.03.2026"}, "on", "not a date"),
         ({"on": None}, "on", "must be a string"),
-        ({"source": "ecb"}, "source", "not a field"),
+        ({"on": "2026-03-07"}, "on", "more than a day in the future"),
+        ({"source": "ecb"}, "source", "not a field Tributary knows; check the spelling"),
     ],
 )
 def test_a_wrong_field_is_named_with_the_reason(change: dict[str, Any], field: str, complaint: str) -> None:

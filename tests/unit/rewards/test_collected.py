@@ -49,7 +49,7 @@ def test_money_in_another_currency_waits() -> None:
     plans = {"a": {"rate": RATE}, "b": {"rate": RATE, "basis": "cash"}}
     paid = earnings(deal(share()), known(ruled(plans), receipts=[receipt("r-1", "payment", 5, currency="EUR")]))
     assert (paid["acme", "a"].amount_minor, paid["acme", "b"].amount_minor) == (1_000, 0)
-    words = "payment 'r-1' is in EUR, and the deal in USD; it waits until the deal or the receipt is corrected"
+    words = "payment 'r-1' is in EUR, and the deal in USD; nothing of the deal is booked while they differ"
     assert (paid["acme", "a"].waits_for, paid["acme", "b"].waits_for) == (None, words)
     back = earnings(deal(share()), known(ruled(plans), receipts=[receipt("r-1", "refund", 5, currency="EUR")]))
     assert all(e.waits_for and e.amount_minor == 0 and e.reason is None for e in back.values())
