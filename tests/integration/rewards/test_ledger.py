@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -124,7 +123,7 @@ async def test_a_key_is_posted_once_repeated_and_defended(books: Books) -> None:
 
 async def test_one_wrong_journal_takes_its_batch_with_it(books: Books) -> None:
     """A batch is whole or nothing: no key, account or leg of it stays."""
-    crooked = replace(payment("x", 5), legs=(payment("x", 5).legs[0], payment("x", 4).legs[1]))
+    crooked = payment("x", 5)._replace(legs=(payment("x", 5).legs[0], payment("x", 4).legs[1]))
     with pytest.raises(asyncpg.CheckViolationError):
         await outcomes(books, [payment("a", 5), crooked])
     for table in ("account", "balance", "posting_key", "journal", "entry"):
