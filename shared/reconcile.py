@@ -29,6 +29,9 @@ partners would find journals and their corrections where one journal says it all
 imports and after outages. Some two million messages are read in five minutes; deciding meanwhile slows the reading to
 a third, and each key comes back. A longer wait would leave deals uncredited for too long in a permanent overload."""
 HOLD_POLL_S: Final = 0.02
+REACH: Final = 4
+"""Batches of marks that are looked through for keys that nobody has in hand: of two processes with two light lanes. The
+oldest keys are taken first; with more workers some wait for `BUSY_S`."""
 NONE: Final = 0
 ALL: Final = 2**63 - 1
 """Bounds of a round: ids of marks begin at one and end here."""
@@ -36,11 +39,15 @@ LIGHT: Final = 0
 HEAVY: Final = 1
 """Lane of keys with so many facts that they would hold up the others; handled one at a time, beside the light lane."""
 
-_MARKED: Final = """
-SELECT key, pg_try_advisory_xact_lock(hashtextextended($3 || key, 0)) AS taken
-FROM (SELECT DISTINCT key FROM (
-    SELECT key FROM {schema}.dirty WHERE lane = $1 AND id <= $4 ORDER BY id LIMIT $2) AS oldest) AS keys
+# OFFSET 0: locks are tried in the order of the marks, and no further than for a whole batch.
+_TAKE: Final = """
+SELECT key FROM (
+    SELECT key FROM (
+        SELECT id, key FROM {schema}.dirty WHERE lane = $1 AND id <= $4 ORDER BY id LIMIT $2::bigint * $5) AS oldest
+    GROUP BY key ORDER BY min(id) OFFSET 0) AS keys
+WHERE pg_try_advisory_xact_lock(hashtextextended($3 || key, 0)) LIMIT $2
 """
+_MARKED: Final = "SELECT EXISTS (SELECT FROM {schema}.dirty WHERE lane = $1 AND id <= $2)"
 _LAST: Final = "SELECT coalesce(max(id), 0) FROM {schema}.dirty WHERE lane = $1"
 _MARKS: Final = "SELECT id, traceparent FROM {schema}.dirty WHERE key = ANY($1::text[]) AND lane <= $2"
 _CLEAR: Final = "DELETE FROM {schema}.dirty WHERE id = ANY($1::bigint[])"
@@ -69,12 +76,13 @@ Work = Callable[[asyncpg.Connection, Sequence[str], Context], Awaitable[Outcome]
 
 
 class Reconciler:
-    """One lane of reconciliation in one process."""
+    """One lane of reconciliation in one process. `more_wake` is set when a batch is full: there may be more."""
 
     def __init__(
         self, *, schema: str, work: Work, database: database.Database, wake: asyncio.Event, relay_wake: asyncio.Event,
         metrics: telemetry.Metrics, clock: Callable[[], datetime], batch: int, lane: int = LIGHT,
-        heavy_wake: asyncio.Event | None = None, is_behind: Callable[[], bool] = lambda: False,
+        heavy_wake: asyncio.Event | None = None, more_wake: asyncio.Event | None = None,
+        is_behind: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         self._schema = schema
         self._work = work
@@ -82,6 +90,7 @@ class Reconciler:
         self._wake = wake
         self._relay_wake = relay_wake
         self._heavy_wake = heavy_wake
+        self._more_wake = more_wake
         self._metrics = metrics
         self._clock = clock
         self._batch = batch if lane == LIGHT else 1
@@ -127,17 +136,19 @@ class Reconciler:
             return NONE
         return last if self._is_behind() else ALL
 
-    async def turn(self, bound: int = ALL) -> tuple[int, int]:
-        """Handle one batch of the marks up to `bound`; returns how many keys were handled, and how many were marked."""
+    async def turn(self, bound: int = ALL) -> tuple[int, bool]:
+        """Handle one batch of the marks up to `bound`; returns how many keys were handled, and if any was marked."""
         async with self._database.transaction() as connection:
-            statement = _MARKED.format(schema=self._schema)
-            marked = await connection.fetch(statement, self._lane, self._batch, f"{self._schema}:", bound)
-            keys = [row["key"] for row in marked if row["taken"]]
+            statement = _TAKE.format(schema=self._schema)
+            taken = await connection.fetch(statement, self._lane, self._batch, f"{self._schema}:", bound, REACH)
+            keys = [row["key"] for row in taken]
             if not keys:
-                return 0, len(marked)
+                return 0, await connection.fetchval(_MARKED.format(schema=self._schema), self._lane, bound)
+            if self._more_wake is not None and len(keys) == self._batch:
+                self._more_wake.set()
             marks = await connection.fetch(_MARKS.format(schema=self._schema), keys, self._lane)
             if not marks:  # handled by another worker between the two statements
-                return len(keys), len(marked)
+                return len(keys), True
             outcome = await self._in_span(connection, keys, [mark["traceparent"] for mark in marks])
             await connection.execute(_CLEAR.format(schema=self._schema), [mark["id"] for mark in marks])
         self._metrics.reconciled.labels(self._lane).inc(len(keys) - len(outcome.deferred))
@@ -146,7 +157,7 @@ class Reconciler:
             self._relay_wake.set()
         if outcome.deferred and self._heavy_wake is not None:
             self._heavy_wake.set()
-        return len(keys), len(marked)
+        return len(keys), True
 
     async def _in_span(
         self, connection: asyncpg.Connection, keys: Sequence[str], causes: Sequence[str | None]

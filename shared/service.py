@@ -65,10 +65,12 @@ async def run(
     settings: ServiceSettings, port: int, *, schema: str, topics: Sequence[str], handler: Handler, work: Work,
     build_app: Callable[[Parts], FastAPI], extra_workers: Callable[[Parts], Sequence[runtime.Worker]] = lambda _: (),
     role: str | None = None, prepare: Callable[[Database], Awaitable[object]] | None = None,
+    light_lanes: int = 1,
 ) -> None:  # fmt: skip
     """Run a fact-storing service until it is told to stop.
 
     Its sessions take the `role`, if it names one; what `prepare` raises keeps it from starting.
+    Of `light_lanes`, all but the first sleep as long as one batch is all that is marked.
     """
     telemetry.configure(schema, level=settings.log_level, log_format=settings.log_format)
     stop = runtime.stop_on_signals()
@@ -81,7 +83,7 @@ async def run(
             await database.close()
             raise
     producer = await Producer.connect(settings.kafka)
-    wake, heavy_wake, relay_wake = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    wake, more_wake, heavy_wake, relay_wake = (asyncio.Event() for _ in range(4))
     consumer = Consumer(
         bootstrap=settings.kafka, schema=schema, topics=topics, handler=handler, database=database, wake=wake,
         relay_wake=relay_wake, metrics=metrics, batch=settings.batch_messages, instance=settings.instance,
@@ -91,7 +93,7 @@ async def run(
         return Reconciler(
             schema=schema, work=work, database=database, wake=own_wake, relay_wake=relay_wake, metrics=metrics,
             clock=utc_now, batch=settings.batch_keys, lane=number, heavy_wake=heavy_wake,
-            is_behind=consumer.is_behind,
+            more_wake=more_wake, is_behind=consumer.is_behind,
         )  # fmt: skip
 
     async def ready() -> list[str]:
@@ -103,6 +105,7 @@ async def run(
     try:
         await runtime.run(
             build_app(parts), settings.host, port, stop, consumer.run, lane(reconcile.LIGHT, wake).run,
+            *(lane(reconcile.LIGHT, more_wake).run for _ in range(1, light_lanes)),
             lane(reconcile.HEAVY, heavy_wake).run, relay.run, *extra_workers(parts),
         )  # fmt: skip
     finally:

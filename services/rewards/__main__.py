@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import Final
 
 from services.rewards import api, handler, roles
 from services.rewards.maturity import Maturity
@@ -14,6 +15,10 @@ from services.rewards.settings import Settings
 from services.rewards.upkeep import Upkeep
 from shared import runtime, service
 from shared.database import Database
+
+LIGHT_LANES: Final = 2
+"""One computes while PostgreSQL posts for the other. Both compute in one process, so a third would add little, and
+another batch of a thousand deals to its memory."""
 
 
 def _workers(parts: service.Parts) -> Sequence[runtime.Worker]:
@@ -36,6 +41,7 @@ async def run(settings: Settings) -> None:
         settings, settings.rewards_port, schema="rewards", topics=handler.TOPICS, handler=handler.Facts(),
         work=Rewards(), build_app=functools.partial(api.create_app, approval_above=settings.approval_above),
         extra_workers=_workers, role=roles.SERVICE, prepare=_prepare,
+        light_lanes=LIGHT_LANES,
     )  # fmt: skip
 
 

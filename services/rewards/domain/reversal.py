@@ -7,7 +7,6 @@ wrong.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -29,8 +28,8 @@ def journal(of: Journal, journal_id: int, *, key: str, effective_on: date, sourc
     if of.kind not in REVERSIBLE:
         raise ValueError(f"journal {journal_id} is a {of.kind}; only what people booked by hand is taken back")
     reference = of.reason.get("reference")
-    return replace(
-        of, key=key, kind=Kind.REVERSAL, effective_on=effective_on, source_event=source_event, adjusts=journal_id,
+    return of._replace(
+        key=key, kind=Kind.REVERSAL, effective_on=effective_on, source_event=source_event, adjusts=journal_id,
         reverses=journal_id, period=None,
         reason={"cause": cause, "own_cause": cause} | ({"reference": reference} if reference is not None else {}),
         legs=tuple(Leg(leg.account, -leg.amount_minor) for leg in of.legs),

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
+from typing import Final
 
 from services.rewards.domain.outcomes import Exact
 from shared import money, rules
 
+RATES_KEPT: Final = 1_000
+"""Rates kept in words: programs have a handful, accelerators and overrides some more."""
 _DIGITS = 24
 """Decimals of the longest finite number that can arise: a rate of six times an accelerator of six, and exchange."""
 
@@ -42,12 +46,19 @@ def number(value: Fraction) -> str:
 
 def percent(rate: Fraction) -> str:
     """A rate as its owner wrote it; one that an accelerator multiplied may have more decimals."""
-    return rules.percent(rate) if 1_000_000 % rate.denominator == 0 else f"{number(rate * 100)}%"
+    return _percent(rate.numerator, rate.denominator)
 
 
 def either(names: Iterable[str]) -> str:
     """`'gold' or 'silver'`, sorted."""
     return " or ".join(repr(str(name)) for name in sorted(names))
+
+
+@lru_cache(RATES_KEPT)
+def _percent(part: int, whole: int) -> str:
+    """By integers: a fraction's own hash takes longer than the look-up."""
+    rate = Fraction(part, whole)
+    return rules.percent(rate) if 1_000_000 % whole == 0 else f"{number(rate * 100)}%"
 
 
 def _decimal(part: int, whole: int) -> str:

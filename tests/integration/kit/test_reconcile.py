@@ -24,11 +24,12 @@ class Log:
 
 
 def reconciler(
-    toy: Toy, work: Work, lane: int = LIGHT, *, batch: int = 100, log: Log | None = None
+    toy: Toy, work: Work, lane: int = LIGHT, *, batch: int = 100, log: Log | None = None,
+    more: asyncio.Event | None = None,
 ) -> Reconciler:  # fmt: skip
     return Reconciler(
         schema="toy", work=work, database=toy.database, wake=toy.wake, relay_wake=toy.relay_wake, metrics=toy.metrics,
-        clock=utc_now, batch=batch, lane=lane, is_behind=(log or Log(behind=False)).is_behind,
+        clock=utc_now, batch=batch, lane=lane, more_wake=more, is_behind=(log or Log(behind=False)).is_behind,
     )  # fmt: skip
 
 
@@ -64,7 +65,7 @@ async def test_a_key_marked_often_is_computed_once(toy: Toy) -> None:
         return Outcome(changed=len(keys))
 
     await mark(toy, "a", "b", "a", "a")
-    assert await reconciler(toy, work).turn() == (2, 2)
+    assert await reconciler(toy, work).turn() == (2, True)
     assert sorted(handled) == ["a", "b"]
     assert await marks(toy) == []
 
@@ -110,9 +111,40 @@ async def test_a_key_in_hand_is_left_to_its_worker(toy: Toy) -> None:
     await mark(toy, "a")
     first = asyncio.create_task(reconciler(toy, slow).turn())
     await inside.wait()
-    assert await reconciler(toy, never).turn() == (0, 1)
+    assert await reconciler(toy, never).turn() == (0, True)
     go_on.set()
-    assert await first == (1, 1)
+    assert await first == (1, True)
+
+
+async def test_a_second_worker_takes_what_the_first_has_left(toy: Toy) -> None:
+    """Oldest keys first, a batch each; a full batch wakes the other worker."""
+    inside, go_on, more = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    handled: list[str] = []
+
+    async def slow(_: asyncpg.Connection, keys: Sequence[str], __: Context) -> Outcome:
+        handled.extend(keys)
+        inside.set()
+        await go_on.wait()
+        return Outcome(changed=0)
+
+    async def work(_: asyncpg.Connection, keys: Sequence[str], __: Context) -> Outcome:
+        handled.extend(keys)
+        return Outcome(changed=0)
+
+    await mark(toy, "d", "b", "a", "c", "e")
+    first = asyncio.create_task(reconciler(toy, slow, batch=2, more=more).turn())
+    await inside.wait()
+    assert more.is_set()
+    second = reconciler(toy, work, batch=2, more=more)
+    assert await second.turn() == (2, True)
+    assert handled == ["d", "b", "a", "c"]
+    more.clear()
+    assert await second.turn() == (1, True)
+    assert not more.is_set()
+    assert await second.turn() == (0, True)
+    go_on.set()
+    await first
+    assert await second.turn() == (0, False)
 
 
 async def test_a_heavy_key_moves_to_its_own_lane(toy: Toy) -> None:
@@ -125,7 +157,7 @@ async def test_a_heavy_key_moves_to_its_own_lane(toy: Toy) -> None:
     await mark(toy, "small", "big")
     await reconciler(toy, work).turn()
     assert await marks(toy) == [("big", HEAVY)]
-    assert await reconciler(toy, work, lane=HEAVY).turn() == (1, 1)
+    assert await reconciler(toy, work, lane=HEAVY).turn() == (1, True)
     assert await marks(toy) == []
 
 
@@ -141,8 +173,8 @@ async def test_a_round_ends_with_the_marks_it_began_with(toy: Toy) -> None:
     bound = await toy.database.pool.fetchval("SELECT max(id) FROM toy.dirty")
     await mark(toy, "b")
     worker = reconciler(toy, work)
-    assert await worker.turn(bound) == (1, 1)
-    assert await worker.turn(bound) == (0, 0)
+    assert await worker.turn(bound) == (1, True)
+    assert await worker.turn(bound) == (0, False)
     assert handled == ["a"]
     assert await marks(toy) == [("b", LIGHT)]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -343,7 +343,7 @@ async def test_keys_without_the_scope_or_bound_to_a_partner_are_refused(shown: D
 
 async def test_a_manual_journal_that_nobody_asked_for_is_a_fault(books: Books) -> None:
     """The verification names it."""
-    await outcomes_on(books.database, [replace(payment("m", 5), kind=Kind.MANUAL)])
+    await outcomes_on(books.database, [payment("m", 5)._replace(kind=Kind.MANUAL)])
     faults = [finding for finding in (await books.verify()).findings if finding.faults]
     assert [(finding.check.split(" is ")[0], finding.first) for finding in faults] == [
         ("every adjustment by hand", "journal 1 does not book adjustment none as it was asked for and decided")

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -233,7 +232,7 @@ async def test_the_function_refuses_a_journal_that_makes_no_sense(
     Nothing hangs, nothing stays.
     """
     with pytest.raises((asyncpg.IntegrityConstraintViolationError, post.PeriodClosed), match=said):
-        await post_each(booked, replace(payment("n", 1), **change))
+        await post_each(booked, payment("n", 1)._replace(**change))
     assert (await booked.verify()).ok
 
 

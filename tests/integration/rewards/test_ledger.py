@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -122,9 +121,32 @@ async def test_a_key_is_posted_once_repeated_and_defended(books: Books) -> None:
     assert (await books.verify()).ok
 
 
+async def test_any_text_is_booked_as_it_is(books: Books) -> None:
+    """What means something in an array's text means nothing in a name; what is missing stays missing."""
+    texts = ["a,b", "{}", "NULL", "null", '"', "\\", '\\"', "\n\t", " ", "", "é\u2028", '{a\\\\,"b"}', "'; --"]
+    journals = [
+        payment(f"{place} {text}", 1, text, text)._replace(source_event=text, deal_source=text, deal_id=text, plan=text)
+        for place, text in enumerate(texts)
+    ]
+    assert set(await outcomes(books, [*journals, payment("none", 1)])) == {Outcome.POSTED}
+    rows = await books.owner.fetch("""
+        SELECT k.idempotency_key, k.fingerprint, j.partner, j.source_event, j.deal_source, j.deal_id, j.plan,
+            j.reason ->> 'reference', j.program, j.program_version, j.scope, j.adjusts_journal_id
+        FROM rewards.journal j JOIN rewards.posting_key k USING (journal_id) ORDER BY journal_id
+    """)
+    nothing = (None,) * 4
+    assert [tuple(row) for row in rows[:-1]] == [
+        (journal.key, journal.fingerprint, *(text,) * 6, *nothing)
+        for journal, text in zip(journals, texts, strict=True)
+    ]
+    assert tuple(rows[-1])[4:7] == (None, None, None)
+    assert await books.owner.fetchval("SELECT count(DISTINCT partner) FROM rewards.account") == len(texts) + 1
+    assert set(await outcomes(books, journals)) == {Outcome.DUPLICATE}
+
+
 async def test_one_wrong_journal_takes_its_batch_with_it(books: Books) -> None:
     """A batch is whole or nothing: no key, account or leg of it stays."""
-    crooked = replace(payment("x", 5), legs=(payment("x", 5).legs[0], payment("x", 4).legs[1]))
+    crooked = payment("x", 5)._replace(legs=(payment("x", 5).legs[0], payment("x", 4).legs[1]))
     with pytest.raises(asyncpg.CheckViolationError):
         await outcomes(books, [payment("a", 5), crooked])
     for table in ("account", "balance", "posting_key", "journal", "entry"):

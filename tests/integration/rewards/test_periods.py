@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -21,7 +20,7 @@ MARCH, APRIL, MAY = date(2026, 3, 1), date(2026, 4, 1), date(2026, 5, 1)
 
 
 def on(day: date, key: str = "k", amount: int = 5) -> Journal:
-    return replace(payment(key, amount), effective_on=day)
+    return payment(key, amount)._replace(effective_on=day)
 
 
 async def close(books: Books, *months: date) -> list[Closing]:
@@ -46,10 +45,10 @@ async def test_what_counts_in_a_closed_month_is_booked_in_the_first_open_one(boo
     await post_each(books, on(date(2026, 3, 31), "a"))
     assert await close(books, MARCH) == [Closing.CLOSED]
     await post_each(books, on(date(2026, 3, 31), "b"), on(date(2025, 7, 4), "c"), on(date(2026, 4, 1), "d"))
-    await post_each(books, replace(on(date(2026, 3, 31), "e"), period=MAY))
+    await post_each(books, on(date(2026, 3, 31), "e")._replace(period=MAY))
     for month in (MARCH, date(2024, 1, 1)):
         with pytest.raises(post.PeriodClosed, match=f"the period {month:%Y-%m} is closed"):
-            await post_each(books, replace(on(date(2024, 1, 1), "f"), period=month))
+            await post_each(books, on(date(2024, 1, 1), "f")._replace(period=month))
     assert await periods(books) == [
         ("2026-03-31", "2026-03", None), ("2026-03-31", "2026-04", "2026-03"), ("2025-07-04", "2026-04", "2025-07"),
         ("2026-04-01", "2026-04", None), ("2026-03-31", "2026-05", "2026-03"),

@@ -80,6 +80,6 @@ def test_deals_and_reversals_are_not_taken_back() -> None:
     """A deal's journal would come back by itself, and a reversal is undone by booking anew."""
     of = adjustment.journal(BONUS, 7)
     with pytest.raises(ValueError, match="follows deal crm/D-1; change the facts instead"):
-        taken_back(replace(of, deal_source="crm", deal_id="D-1", kind=Kind.ACCRUAL))
+        taken_back(of._replace(deal_source="crm", deal_id="D-1", kind=Kind.ACCRUAL))
     with pytest.raises(ValueError, match="is a reversal; only what people booked by hand"):
         taken_back(taken_back(of))
