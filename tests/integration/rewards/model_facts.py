@@ -111,7 +111,7 @@ async def give_back(world: World, pick: Random) -> None:
     of = pick.choice([None, "S-1", "S-2", *earlier[:1]])
     refund, chargeback, payment = Movement.REFUND, Movement.CHARGEBACK, Movement.PAYMENT
     for kind in pick.choice([[refund], [chargeback], [payment], [refund, chargeback], [refund, chargeback]]):
-        minor = pick.choice([whole, whole // 2, whole // 3, whole // 10, abs(an_amount(pick))])
+        minor = pick.choice([whole, whole // 3, whole // 7, whole // 10, whole // 10, abs(an_amount(pick))])
         world.versions["receipt"] += 1
         world.send(
             builders.received(
