@@ -10,7 +10,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
-from shared.events.base import Contract
+from shared.events.base import Contract, Money
 from shared.events.credit import CreditDecided, Status
 from shared.events.directory import PartnerUpserted
 from shared.events.receipt import Movement, ReceiptRecorded
@@ -155,6 +155,7 @@ async def send_again(world: World, pick: Random) -> None:
         case PartnerUpserted() if pick.random() < 0.3:
             world.on_its_way.append(event.model_copy(update={"tier": pick.choice(TIERS)}))
         case ReceiptRecorded() if pick.random() < 0.3:
-            world.on_its_way.append(event.model_copy(update={"deal": pick.choice(DEALS), "of": None}))
+            other_deal = {"deal": pick.choice(DEALS), "of": None, "amount": Money.of(1, "USD")}
+            world.on_its_way.append(event.model_copy(update=other_deal))
         case _:
             world.on_its_way.append(event)
