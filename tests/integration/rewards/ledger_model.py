@@ -15,6 +15,7 @@ from shared.events.base import Contract
 from shared.events.credit import CreditDecided, Status
 from shared.events.directory import PartnerUpserted
 from shared.events.program import ProgramActivated
+from shared.events.receipt import ReceiptRecorded
 
 EXPENSE = "expense:commission"
 Rates = Mapping[str, int]
@@ -35,6 +36,12 @@ def month_of(day: date) -> int:
     return day.year * 12 + day.month - 1
 
 
+def nearest(top: int, bottom: int) -> int:
+    """top / bottom, a half away from zero."""
+    size = (2 * abs(top) + bottom) // (2 * bottom)
+    return size if top >= 0 else -size
+
+
 class Model:
     """The books as they must be."""
 
@@ -42,6 +49,8 @@ class Model:
         self.credits: dict[str, dict[int, CreditDecided]] = defaultdict(dict)
         self.tiers: dict[str, dict[int, tuple[date, int, str]]] = defaultdict(dict)
         self.programs: set[int] = set()
+        self.receipts: dict[str, ReceiptRecorded] = {}
+        self.orders: list[tuple[date, date, int]] = []
         self.held: dict[str, dict[Place, tuple[int, int]]] = defaultdict(dict)
         self.counted_on: dict[tuple[str, str, str], date] = {}
         self.closed = 0
@@ -57,19 +66,28 @@ class Model:
                 self.tiers[event.id].setdefault(event.version, (event.tier_since, event.version, event.tier))
             case ProgramActivated():
                 self.programs.add(event.version)
+            case ReceiptRecorded():
+                self.receipts.setdefault(event.id, event)
 
     def knows(self, partner: str) -> bool:
         """Whether the directory has the partner, or an account is its own."""
         return partner in self.tiers or any(f":{partner}" in account for account, _ in self.balances)
 
-    def payable(self, partner: str, currency: str) -> int:
-        return -self.balances[f"partner:{partner}:payable", currency]
+    def owes(self, partner: str, account: str, currency: str) -> int:
+        """What a partner owes on one of its accounts; below zero what it is owed."""
+        return self.balances[f"partner:{partner}:{account}", currency]
+
+    def version(self, credit: CreditDecided) -> int | None:
+        """The version a deal pays by: of the orders to re-rate that hold for its day, the last one's."""
+        day = credit.governed_on
+        ordered = [version for first, last, version in self.orders if day is not None and first <= day <= last]
+        return ordered[-1] if ordered else credit.program_version
 
     def settle(self, deal: str, now: datetime) -> None:
         """The deal is brought up to date: what it holds becomes what its newest credit pays at `now`."""
         credit = self.credits[deal][max(self.credits[deal])]
         won = credit.status is not Status.NOT_WON
-        if won and credit.program_version not in self.programs:
+        if won and self.version(credit) not in self.programs:
             return
         wanted, due = self._earned(credit, now) if won else ({}, {})
         held = self.held[deal]
@@ -93,21 +111,37 @@ class Model:
         self, credit: CreditDecided, now: datetime
     ) -> tuple[dict[Place, tuple[int, int]], dict[str, date]]:  # fmt: skip
         """(pending, payable) of each place, and the day each plan's hold ends."""
-        if credit.governed_on is None or credit.program_version is None:
-            raise AssertionError("a won deal has a day and a program")
-        closed_on, (ahead, plans) = credit.governed_on, RULES[credit.program_version]
+        version, closed_on = self.version(credit), credit.governed_on
+        if closed_on is None or version is None or credit.amount is None:
+            raise AssertionError("a won deal has a day, a program and an amount")
+        (ahead, plans), whole, back = RULES[version], credit.amount.minor, self._back(credit)
         today = (now + timedelta(hours=ahead)).date()
         earned: dict[Place, tuple[int, int]] = {}
         due = {plan: closed_on + timedelta(days=hold) for plan, (hold, _) in plans.items()}
         for share in credit.shares:
             tiers = [fact for fact in self.tiers.get(share.partner, {}).values() if fact[0] <= closed_on]
             for plan, (_, rates) in plans.items():
-                rate = rates.get(max(tiers)[2], 0) if tiers else 0
-                size = (abs(share.amount.minor) * rate * 2 + 10_000) // 20_000
-                minor = size if share.amount.minor >= 0 else -size
+                if tiers and back is None:  # not known: what is held stays
+                    mine = share.partner, plan
+                    earned |= {place: held for place, held in self.held[credit.id].items() if place[:2] == mine}
+                    continue
+                minor = nearest(share.amount.minor * (rates.get(max(tiers)[2], 0) if tiers else 0), 10_000)
+                minor = nearest(minor * (whole - back), whole) if back else minor
                 place = share.partner, plan, share.amount.currency
                 earned[place] = (0, minor) if today >= due[plan] else (minor, 0)
         return earned, due
+
+    def _back(self, credit: CreditDecided) -> int | None:
+        """What went back to the customer, at most all of it; None while a part is told in another currency."""
+        if credit.amount is None or credit.amount.minor <= 0:  # nothing was sold
+            return 0
+        told: dict[str, Counter[str]] = defaultdict(Counter)
+        for receipt in self.receipts.values():
+            if receipt.deal == credit.id and receipt.amount and receipt.kind in {"refund", "chargeback"}:
+                if receipt.amount.currency != credit.amount.currency:
+                    return None
+                told[receipt.of or receipt.id][receipt.kind] += receipt.amount.minor
+        return min(credit.amount.minor, sum(max(sums.values()) for sums in told.values()))
 
     def book(self, day: date, currency: str, legs: Mapping[str, int]) -> None:
         """A journal: what counts in a closed month is accounted in the first open one."""

@@ -1,4 +1,4 @@
-"""Facts set out: credit as it is decided and decided anew, tiers, programs, and what is sent a second time.
+"""Facts set out: credit as it is decided and decided anew, tiers, programs, receipts, and what is sent a second time.
 
 Nothing here touches the service: what sets out arrives later, in any order (`model_operations.deliver`).
 """
@@ -10,9 +10,10 @@ from datetime import timedelta
 from random import Random
 from typing import Any, Final
 
-from shared.events.base import Contract
+from shared.events.base import Contract, Money
 from shared.events.credit import CreditDecided, Status
 from shared.events.directory import PartnerUpserted
+from shared.events.receipt import Movement, ReceiptRecorded
 from tests.integration.rewards.ledger_model import RULES
 from tests.integration.rewards.model_world import DEALS, PARTNERS, World, a_day, an_amount
 from tests.unit.rewards import builders
@@ -52,9 +53,13 @@ def begin(world: World) -> None:
 async def win(world: World, pick: Random) -> None:
     """A deal is won, won again after it was reopened, or wholly decided anew: day, program, currency and shares."""
     shares = {name: an_amount(pick) for name in pick.sample(PARTNERS, pick.randint(1, 3))}
+    deal, currency = pick.choice(DEALS), pick.choice(["USD", "USD", "USD", "EUR", "JPY"])
+    before = world.newest.get(deal)
+    if before and before.amount and pick.random() < 0.7:  # else its receipts are in another currency
+        currency = before.amount.currency
     snapshot(
-        world, pick.choice(DEALS), shares, governed_on=a_day(pick, world, ahead=3), version=pick.choice([1, 1, 2, 3]),
-        currency=pick.choice(["USD", "USD", "USD", "EUR", "JPY"]), unattributed=an_amount(pick),
+        world, deal, shares, governed_on=a_day(pick, world, ahead=3), version=pick.choice([1, 1, 2, 3]),
+        currency=currency, unattributed=an_amount(pick),
     )  # fmt: skip
 
 
@@ -93,6 +98,29 @@ async def state_tier(world: World, pick: Random) -> None:
     world.send(builders.partner(name, pick.choice(TIERS), version=world.versions[name], since=since))
 
 
+async def give_back(world: World, pick: Random) -> None:
+    """The customer gets money back: told by the shop, the bank, or both, of one sale or by itself, or too much.
+
+    Of a deal whose credit is on its way still, now and then; or the customer pays, which changes nothing.
+    """
+    deal = a_won_deal(world, pick)
+    name = deal.id if deal and pick.random() < 0.9 else pick.choice(DEALS)
+    whole = abs(deal.amount.minor) if deal and deal.amount else 100
+    currency = deal.amount.currency if deal and deal.amount and pick.random() < 0.95 else "USD"
+    earlier = [event.id for event in world.sent if isinstance(event, ReceiptRecorded) and event.deal == name]
+    of = pick.choice([None, "S-1", "S-2", *earlier[:1]])
+    refund, chargeback, payment = Movement.REFUND, Movement.CHARGEBACK, Movement.PAYMENT
+    for kind in pick.choice([[refund], [chargeback], [payment], [refund, chargeback], [refund, chargeback]]):
+        minor = pick.choice([whole, whole // 3, whole // 7, whole // 10, whole // 10, abs(an_amount(pick))])
+        world.versions["receipt"] += 1
+        world.send(
+            builders.received(
+                f"R-{world.versions['receipt']}", kind, max(minor, 1), name, currency=currency,
+                of=None if kind is payment else of, on=a_day(pick, world),
+            )
+        )  # fmt: skip
+
+
 async def activate(world: World, pick: Random) -> None:
     """A program version sets out: deals that name it wait until it has arrived."""
     world.send(activation(pick.choice(sorted(RULES))))
@@ -126,5 +154,8 @@ async def send_again(world: World, pick: Random) -> None:
             world.on_its_way.append(other)
         case PartnerUpserted() if pick.random() < 0.3:
             world.on_its_way.append(event.model_copy(update={"tier": pick.choice(TIERS)}))
+        case ReceiptRecorded() if pick.random() < 0.3:
+            other_deal = {"deal": pick.choice(DEALS), "of": None, "amount": Money.of(1, "USD")}
+            world.on_its_way.append(event.model_copy(update=other_deal))
         case _:
             world.on_its_way.append(event)

@@ -1,7 +1,7 @@
 """What may happen to the books, one small function each, and how often.
 
 An operation takes the world and a chooser: it does its thing to the service and tells the model. A further one is one
-more function and one more line in `OPERATIONS`; an ordered re-rate joins so when the service has it.
+more function and one more word in `OPERATIONS`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,27 @@ from typing import Final
 
 from services.rewards.maturity import Maturity
 from tests.integration.rewards.ledger_model import RULES
-from tests.integration.rewards.model_facts import a_won_deal, activate, lose, move, refund, send_again, state_tier, win
-from tests.integration.rewards.model_requests import adjust, ask_again, close_month, decide, pay, reverse
+from tests.integration.rewards.model_facts import (
+    a_won_deal,
+    activate,
+    give_back,
+    lose,
+    move,
+    refund,
+    send_again,
+    state_tier,
+    win,
+)
+from tests.integration.rewards.model_requests import (
+    adjust,
+    ask_again,
+    close_month,
+    decide,
+    pay,
+    recover,
+    rerate,
+    reverse,
+)
 from tests.integration.rewards.model_world import END, BrokenOff, World
 
 Operation = Callable[[World, Random], Awaitable[None]]
@@ -48,8 +67,9 @@ async def pass_time(world: World, pick: Random) -> None:
 async def reach_the_end_of_a_hold(world: World, pick: Random) -> None:
     """Time passes to the very moment at which a deal's hold ends, or to the hour before."""
     deal = a_won_deal(world, pick)
-    if deal and deal.governed_on and deal.program_version:
-        ahead, plans = RULES[deal.program_version]
+    version = world.model.version(deal) if deal else None
+    if deal and deal.governed_on and version:
+        ahead, plans = RULES[version]
         hold, _ = plans[pick.choice(sorted(plans))]
         ends_at = datetime.combine(deal.governed_on, time.min, UTC) + timedelta(days=hold, hours=-ahead)
         await _advance(world, ends_at - timedelta(hours=pick.choice([0, 1])), pick)
@@ -81,8 +101,8 @@ async def remember(world: World, _: Random) -> None:
 
 
 OPERATIONS: Final[Mapping[Operation, int]] = {
-    win: 4, refund: 2, lose: 1, move: 1, state_tier: 2, activate: 1, send_again: 2, deliver: 6, reconcile: 6,
-    pass_time: 2, reach_the_end_of_a_hold: 2, pay: 3, adjust: 2, ask_again: 3, decide: 2, reverse: 2, close_month: 1,
-    break_before_commit: 1, break_after_commit: 2, remember: 1,
+    win: 4, refund: 2, lose: 1, move: 1, state_tier: 2, activate: 2, give_back: 3, send_again: 2, deliver: 6,
+    reconcile: 6, pass_time: 2, reach_the_end_of_a_hold: 2, pay: 3, recover: 3, adjust: 2, rerate: 2, ask_again: 3,
+    decide: 2, reverse: 2, close_month: 1, break_before_commit: 1, break_after_commit: 2, remember: 1,
 }  # fmt: skip
-"""Each operation and how often it is drawn, in proportion. An ordered re-rate is one more of them."""
+"""Each operation and how often it is drawn, in proportion."""

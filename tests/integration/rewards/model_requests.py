@@ -1,67 +1,139 @@
-"""What people ask of the API: payments, adjustments, decisions, reversals, closing months; for the first time or again.
+"""What people ask of the API: to pay, recover, adjust, approve, reverse, re-rate, close; for the first time or again.
 
 What is expected of an answer is computed from the model before it is asked.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import date, timedelta
 from random import Random
 from typing import Any, Final
 
 from shared import money
-from tests.integration.rewards.ledger_model import EXPENSE, month_of
+from tests.integration.rewards.ledger_model import EXPENSE, RULES, month_of
+from tests.integration.rewards.model_facts import a_won_deal
 from tests.integration.rewards.model_world import DEALS, END, LIMIT, PARTNERS, Proposal, World, a_day, an_amount
 
 PEOPLE: Final = ["ann", "bob", "cyd"]
 APPROVERS: Final = {"bob", "cyd"}
+USED: Final = {"claimed": "payable", "repaid": "recoverable"}
+"""Per step of a recovery the partner's account that it uses up."""
+
+
+async def request(
+    world: World, who: str, key: str, body: dict[str, Any], path: str, *, known: bool = True, enough: bool = True
+) -> dict[str, Any] | None:  # fmt: skip
+    """Ask under a key, for the first time or again; what was made, if it was made now.
+
+    Refused is what names something that is not `known`, another body under a key, and more than there is.
+    """
+    before = world.booked.get((path, key))
+    if not known:
+        expected = 404
+    elif before is None:
+        expected = 201 if enough else 409
+    else:
+        expected = 201 if before["body"] == body else 422
+    world.asked.append((path, key, body))
+    answer, _ = await world.ask(who, path, body, key)
+    assert answer.status_code == expected, answer.text
+    if expected != 201:
+        return None
+    made: dict[str, Any] = answer.json()
+    if before is not None:
+        assert made["id"] == before["id"]
+        return None
+    world.booked[path, key] = {"body": body, "id": made["id"]}
+    return made
 
 
 async def pay(world: World, pick: Random) -> None:
     """A partner is paid all that is payable, a part, or more than that, which is refused."""
-    places = [(name, currency) for name in [*PARTNERS, "nobody"] for currency in LIMIT]
-    owed = [place for place in places if world.model.payable(*place) > 0]
-    name, currency = pick.choice(owed if owed and pick.random() < 0.7 else places)
-    payable = world.model.payable(name, currency)
-    minor = pick.choice([payable, payable // 2, payable + 1, an_amount(pick)])
-    amount = {"amount": money.to_decimal(max(minor, 1), currency), "currency": currency}
+    name, amount = _some_of_what_there_is(world, pick, "payable", -1)
     body = {"partner": name, "amount": amount, "paid_on": a_day(pick, world).isoformat(), "reference": "wire"}
-    await request_payment(world, f"key {len(world.asked)}", body)
+    await request_payment(world, "ann", f"key {len(world.asked)}", body)
 
 
-async def request_payment(world: World, key: str, body: dict[str, Any]) -> None:
+async def request_payment(world: World, who: str, key: str, body: dict[str, Any]) -> None:
     """Ask for a payment, for the first time or again."""
-    name, currency = body["partner"], body["amount"]["currency"]
-    minor = money.to_minor(body["amount"]["amount"], currency)
-    before = world.booked.get(("/payments", key))
-    expected = 201
-    if not world.model.knows(name):
-        expected = 404
-    elif before is not None and before["body"] != body:
-        expected = 422
-    elif before is None and minor > world.model.payable(name, currency):
-        expected = 409
-    world.asked.append(("/payments", key, body))
-    answer, _ = await world.ask("ann", "/payments", body, key)
-    assert answer.status_code == expected, answer.text
-    if expected != 201:
-        return
-    journal = answer.json()["id"]
-    if before is not None:
-        assert journal == before["id"]
-        return
-    world.booked["/payments", key] = {"body": body, "id": journal}
-    legs = {f"partner:{name}:payable": minor, f"cash:clearing:{name}": -minor}
-    world.book_by_hand(journal, "payment", date.fromisoformat(body["paid_on"]), currency, legs, "ann")
+    name, minor, currency = _read(body)
+    made = await request(
+        world, who, key, body, "/payments", known=world.model.knows(name),
+        enough=minor <= -world.model.owes(name, "payable", currency),
+    )  # fmt: skip
+    if made is not None:
+        legs = {f"partner:{name}:payable": minor, f"cash:clearing:{name}": -minor}
+        world.book_by_hand(made["id"], "payment", date.fromisoformat(body["paid_on"]), currency, legs, who)
+
+
+async def recover(world: World, pick: Random) -> None:
+    """What a partner was paid too much is claimed, or what is claimed is repaid: all, a part, or too much."""
+    claimed = any(account.endswith("recoverable") and minor > 0 for (account, _), minor in world.model.balances.items())
+    step = pick.choice(["claimed", "repaid"] if claimed else ["claimed", "claimed", "claimed", "repaid"])
+    name, amount = _some_of_what_there_is(world, pick, USED[step], 1)
+    body = {"partner": name, "step": step, "amount": amount, "on": a_day(pick, world).isoformat(), "reference": "claim"}
+    await request_recovery(world, "ann", f"key {len(world.asked)}", body)
+
+
+async def request_recovery(world: World, who: str, key: str, body: dict[str, Any]) -> None:
+    """Ask for a step of a recovery, for the first time or again."""
+    name, minor, currency = _read(body)
+    used = USED[body["step"]]
+    made = await request(
+        world, who, key, body, "/recoveries", known=world.model.knows(name),
+        enough=minor <= world.model.owes(name, used, currency),
+    )  # fmt: skip
+    if made is not None:
+        gained = f"partner:{name}:recoverable" if used == "payable" else f"cash:clearing:{name}"
+        legs = {f"partner:{name}:{used}": -minor, gained: minor}
+        world.book_by_hand(made["id"], "recovery", date.fromisoformat(body["on"]), currency, legs, who)
+
+
+def _some_of_what_there_is(world: World, pick: Random, account: str, sign: int) -> tuple[str, dict[str, str]]:
+    """A partner, mostly one with something on this side of the account; and all of it, a part, or a cent more."""
+    places = [(name, currency) for name in [*PARTNERS, "nobody"] for currency in LIMIT]
+    there = {place: sign * world.model.owes(place[0], account, place[1]) for place in places}
+    some = [place for place in places if there[place] > 0]
+    name, currency = place = pick.choice(some if some and pick.random() < 0.8 else places)
+    minor = pick.choice([there[place], there[place] // 2, there[place] + 1, an_amount(pick)])
+    return name, {"amount": money.to_decimal(max(minor, 1), currency), "currency": currency}
+
+
+def _read(body: Mapping[str, Any]) -> tuple[str, int, str]:
+    amount = body["amount"]
+    return body["partner"], money.to_minor(amount["amount"], amount["currency"]), amount["currency"]
+
+
+async def rerate(world: World, pick: Random) -> None:
+    """Deals of some days are ordered to pay by another version, which may be none; the days of orders overlap."""
+    deal = a_won_deal(world, pick)
+    day = deal.governed_on if deal and deal.governed_on and pick.random() < 0.8 else a_day(pick, world)
+    versions = sorted(world.model.programs if world.model.programs and pick.random() < 0.7 else RULES)
+    first = day + timedelta(days=pick.choice([-20, -3, 0, 0, 1]))
+    body = {
+        "program": "northwind", "version": pick.choice(versions), "first": first.isoformat(),
+        "last": (first + timedelta(days=pick.choice([0, 2, 3, 40]))).isoformat(),
+        "reason": "agreed", "reference": "mail",
+    }  # fmt: skip
+    await request_rerate(world, pick.choice(PEOPLE), f"key {len(world.asked)}", body)
+
+
+async def request_rerate(world: World, who: str, key: str, body: dict[str, Any]) -> None:
+    """Order a re-rate, for the first time or again."""
+    version = body["version"]
+    if await request(world, who, key, body, "/re-rates", known=version in world.model.programs) is not None:
+        world.model.orders.append((date.fromisoformat(body["first"]), date.fromisoformat(body["last"]), version))
 
 
 async def adjust(world: World, pick: Random) -> None:
     """An amount is booked by hand; above the limit it waits for a second key."""
     currency = pick.choice(["USD", "USD", "EUR", "JPY"])
-    limit = LIMIT[currency]
+    limit, known = LIMIT[currency], [name for name in PARTNERS if world.model.knows(name)]
     minor = pick.choice([limit, limit + 1, pick.randint(1, limit), pick.randint(1, 9)]) * pick.choice([1, 1, -1])
     body: dict[str, Any] = {
-        "partner": pick.choice(PARTNERS), "account": pick.choice(["pending", "payable", "payable"]),
+        "partner": pick.choice(known if known and pick.random() < 0.8 else PARTNERS),
+        "account": pick.choice(["pending", "payable", "payable", "recoverable"]),
         "amount": {"amount": money.to_decimal(minor, currency), "currency": currency},
         "effective_on": a_day(pick, world).isoformat(), "reason": "agreed", "reference": "mail",
         "deal": pick.choice([None, {"source": "crm", "id": pick.choice(DEALS)}]),
@@ -71,20 +143,10 @@ async def adjust(world: World, pick: Random) -> None:
 
 async def request_adjustment(world: World, who: str, key: str, body: dict[str, Any]) -> None:
     """Ask for an adjustment, for the first time or again."""
-    name, currency, day = body["partner"], body["amount"]["currency"], date.fromisoformat(body["effective_on"])
-    minor = money.to_minor(body["amount"]["amount"], currency)
-    before = world.booked.get(("/adjustments", key))
-    expected = 404 if not world.model.knows(name) else 422 if before is not None and before["body"] != body else 201
-    world.asked.append(("/adjustments", key, body))
-    answer, _ = await world.ask(who, "/adjustments", body, key)
-    assert answer.status_code == expected, answer.text
-    if expected != 201:
+    (name, minor, currency), day = _read(body), date.fromisoformat(body["effective_on"])
+    made = await request(world, who, key, body, "/adjustments", known=world.model.knows(name))
+    if made is None:
         return
-    made = answer.json()
-    if before is not None:
-        assert made["id"] == before["id"]
-        return
-    world.booked["/adjustments", key] = {"body": body, "id": made["id"]}
     if abs(minor) > LIMIT[currency]:
         assert made["state"] == "proposed"
         world.proposals[made["id"]] = Proposal(name, body["account"], minor, currency, day, who)
@@ -94,18 +156,22 @@ async def request_adjustment(world: World, who: str, key: str, body: dict[str, A
 
 
 async def ask_again(world: World, pick: Random) -> None:
-    """A payment or an adjustment is asked for again under its key: the same, or another amount, which is refused."""
+    """Something is asked for again under its key: the same, or another amount or day, which is refused."""
     if not world.asked:
         return
     booked = [(path, key, world.booked[path, key]["body"]) for path, key in world.booked]
     path, key, body = pick.choice(booked if booked and pick.random() < 0.7 else world.asked)
     if pick.random() < 0.3:
-        currency = body["amount"]["currency"]
-        body = body | {"amount": {"amount": money.to_decimal(pick.randint(1, 5), currency), "currency": currency}}
-    if path == "/payments":
-        await request_payment(world, key, body)
-    else:
-        await request_adjustment(world, "ann", key, body)
+        currency = body.get("amount", {}).get("currency", "USD")
+        other = {"amount": {"amount": money.to_decimal(pick.randint(1, 5), currency), "currency": currency}}
+        body = body | (other if "amount" in body else {"last": "2026-01-01"})
+    await REQUESTS[path](world, "ann", key, body)
+
+
+REQUESTS: Final[Mapping[str, Callable[[World, str, str, dict[str, Any]], Awaitable[None]]]] = {
+    "/payments": request_payment, "/recoveries": request_recovery, "/adjustments": request_adjustment,
+    "/re-rates": request_rerate,
+}  # fmt: skip
 
 
 async def decide(world: World, pick: Random) -> None:

@@ -1,4 +1,4 @@
-"""The service against a model of a hundred lines: whatever happens in whatever order, the books are equal to the cent.
+"""The service against a model of some 120 lines of code: whatever happens in any order, the books equal it to the cent.
 
 A run is a list of steps, an operation's name and the seed of what it chooses. A failure prints the list and a line
 `@reproduce_failure(...)`: put the line above the test, or the list into `@example(steps=...)`, and the run comes again.
@@ -91,7 +91,7 @@ UNHURRIED: Final = settings(
 @given(steps=runs(200))
 @settings(UNHURRIED, max_examples=12)
 async def test_the_books_are_the_models_to_the_cent(service: Service, steps: Steps) -> None:
-    """Credit, tiers, programs, payments, adjustments, reversals, closed months, repeats, crashes: a short set."""
+    """Credit, tiers, programs, receipts, re-rates, and all that people record, repeated and broken off: a short set."""
     await live(service, steps)
 
 
