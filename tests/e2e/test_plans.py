@@ -170,7 +170,7 @@ async def test_a_cash_plan_pays_as_the_customer_does(desk: Desk) -> None:
     assert await desk.balance("kai") == {"payable": "75.00"}
     shown = await desk.earning("K1", "influence")
     assert shown["cuts"] == [
-        {"why": "the customer has paid 750.00 of 1,000.00 USD", "before": "100.00", "after": "75.00"}
+        {"why": "the customer has paid 750.00 of 1,000.00 USD", "before": usd("100.00"), "after": usd("75.00")}
     ]
 
 
@@ -237,7 +237,8 @@ async def test_a_cap_of_the_year_says_what_it_cut(desk: Desk) -> None:
     await desk.system.settle()
     journals = await desk.true_ups("cap")
     assert sum(credited(journal) for journal in journals) == -500
-    assert journals[-1]["reason"]["cuts"] == "the plan's cap of 1,000.00 USD per year: 1,500.00 -> 1,000.00"
+    cap = "the plan's cap of 1,000.00 USD per year"
+    assert journals[-1]["reason"]["cuts"] == [{"why": cap, "before": "1500.00", "after": "1000.00"}]
     assert await desk.balance("cap") == {"payable": "1000.00"}
 
 
@@ -265,9 +266,9 @@ async def test_a_recruiter_is_paid_beside_its_recruit_and_the_base_is_named(desk
     assert await desk.balance("ralf") == {"payable": "200.00"}
     assert await desk.balance("rita") == {"payable": "100.00"}
     shown = await desk.earning("T1", "recruiting")
-    assert (shown["partner"], shown["base"], shown["rate"]) == ("rita", "2000.00", "5%")
+    assert (shown["partner"], shown["base"], shown["rate"]) == ("rita", usd("2000.00"), "5%")
     (component,) = shown["components"]
-    assert (component["of"], component["base"], component["amount"]) == ("ralf", "2000.00", "100.00")
+    assert (component["of"], component["base"], component["amount"]) == ("ralf", usd("2000.00"), usd("100.00"))
 
 
 async def test_all_plans_together_stay_below_the_ceiling_of_the_deal(desk: Desk) -> None:
@@ -277,7 +278,7 @@ async def test_all_plans_together_stay_below_the_ceiling_of_the_deal(desk: Desk)
     await desk.system.settle()
     assert {j["plan"]: credited(j) for j in await desk.journals("D1")} == {"much": 120, "more": 150}
     (cut,) = (await desk.earning("D1", "more"))["cuts"]
-    assert cut == {"why": "cut to the deal's ceiling", "before": "225.00", "after": "150.00"}
+    assert cut == {"why": "cut to the deal's ceiling", "before": usd("225.00"), "after": usd("150.00")}
 
 
 async def test_a_renewal_pays_for_as_long_as_the_plan_says(desk: Desk) -> None:
