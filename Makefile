@@ -30,7 +30,7 @@ up: $(INSTALLED) ## start the system on this machine; Ctrl-C stops it
 reset: $(INSTALLED) ## remove the state of this machine's system, after asking
 	@$(BIN)/tributary reset
 
-test: $(INSTALLED) ## run the tests against real PostgreSQL and Kafka (some eight minutes on two cores)
+test: $(INSTALLED) ## run the tests against real PostgreSQL and Kafka (some fifteen minutes on two cores)
 	@$(BIN)/pytest -m "not long and not outside"
 
 test-long: $(INSTALLED) ## run the tests that take minutes
