@@ -88,8 +88,7 @@ async def propose(wanted: Wanted, caller: Adjuster, state: Shared, idempotency_k
     async with state.database.transaction() as connection:
         filed = await adjustment_store.file(connection, asked, key, caller, needs_approval=two)
         if not filed.same:
-            detail = "This Idempotency-Key was used for another adjustment; take a new key for each."
-            raise http.Problem(422, "Idempotency-Key reused", detail)
+            raise doors.key_reused("adjustment")
         if filed.fresh:
             journal_id = None if two else await _book(connection, filed.adjustment_id, asked, caller)
             request = wanted.model_dump(mode="json") | {"idempotency_key": idempotency_key}

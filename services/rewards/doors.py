@@ -105,6 +105,12 @@ def required_key(key: str | None, what: str) -> str:
     return key
 
 
+def key_reused(what: str) -> http.Problem:
+    """422 for an idempotency key that belongs to another request."""
+    detail = f"This Idempotency-Key was used for another {what}; take a new key for each."
+    return http.Problem(422, "Idempotency-Key reused", detail)
+
+
 def refuse_future(field: str, day: date, now: datetime) -> None:
     """422 for a day that has not begun anywhere."""
     if day > (now.astimezone(UTC) + AHEAD).date():

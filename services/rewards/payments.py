@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.rewards import doors, trail
+from services.rewards import booking, doors
+from services.rewards.booking import Payer
 from services.rewards.domain import payment
 from services.rewards.domain.journal import Journal
 from services.rewards.doors import Json, Key, Shared
@@ -18,8 +18,6 @@ from shared import http, money
 from shared.access import Caller
 from shared.errors import Fault
 from shared.events.base import Id, Money, Text
-
-Payer = Annotated[Caller, Depends(http.require("rewards:pay"))]
 
 router = APIRouter()
 
@@ -44,14 +42,8 @@ async def record_payment(wanted: Payment, caller: Payer, state: Shared, idempote
     """
     journal = _payment_journal(wanted, caller, idempotency_key, state.clock())
     amount = wanted.amount
-    async with state.database.engine.connect() as connection:
-        await doors.known(connection, caller, wanted.partner)
     try:
-        async with state.database.transaction() as posting:
-            receipt = await pay.pay(posting, journal)
-            if not receipt.repeated:
-                request = wanted.model_dump(mode="json") | {"idempotency_key": idempotency_key}
-                await trail.note(posting, caller, Action.PAY, request, receipt.journal_id, receipt.journal_id)
+        return await booking.use_up(state, caller, journal, Action.PAY, wanted, idempotency_key)
     except pay.KeyReused:
         detail = "This Idempotency-Key was used for another payment; take a new key for each payment."
         raise http.Problem(422, "Idempotency-Key reused", detail) from None
@@ -59,13 +51,11 @@ async def record_payment(wanted: Payment, caller: Payer, state: Shared, idempote
         payable = money.to_decimal(error.held_minor, amount.currency)
         detail = f"{payable} {amount.currency} is payable to {wanted.partner}; {amount.amount} was asked for."
         raise http.Problem(409, "More than is payable", detail) from None
-    return await doors.booked(state, receipt.journal_id, caller)
 
 
 def _payment_journal(wanted: Payment, caller: Caller, key: str | None, now: datetime) -> Journal:
     key = doors.required_key(key, "payment")
-    if wanted.amount.minor <= 0:
-        raise http.Problem(422, "Invalid request", errors=[Fault("amount.amount", "must be more than zero")])
+    booking.refuse_nothing(wanted.amount)
     doors.refuse_future("paid_on", wanted.paid_on, now)
     sent = wanted.sent
     if sent is not None and (sent.minor <= 0 or sent.currency == wanted.amount.currency):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.rewards import doors, trail
+from services.rewards import booking, doors
+from services.rewards.booking import Payer
 from services.rewards.domain import recovery
 from services.rewards.domain.journal import Journal
 from services.rewards.domain.recovery import Step
@@ -17,10 +17,7 @@ from services.rewards.ledger import pay, post
 from services.rewards.trail import Action
 from shared import http, money
 from shared.access import Caller
-from shared.errors import Fault
 from shared.events.base import Id, Money, Text
-
-Payer = Annotated[Caller, Depends(http.require("rewards:pay"))]
 
 router = APIRouter()
 
@@ -45,20 +42,12 @@ async def record_recovery(wanted: Recovery, caller: Payer, state: Shared, idempo
     """
     doors.refuse_bound(caller)
     journal = _journal(wanted, caller, idempotency_key, state.clock())
-    async with state.database.engine.connect() as connection:
-        await doors.known(connection, caller, wanted.partner)
     try:
-        async with state.database.transaction() as posting:
-            receipt = await pay.pay(posting, journal)
-            if not receipt.repeated:
-                request = wanted.model_dump(mode="json") | {"idempotency_key": idempotency_key}
-                await trail.note(posting, caller, Action.RECOVER, request, receipt.journal_id, receipt.journal_id)
+        return await booking.use_up(state, caller, journal, Action.RECOVER, wanted, idempotency_key)
     except pay.KeyReused:
-        detail = "This Idempotency-Key was used for another recovery; take a new key for each."
-        raise http.Problem(422, "Idempotency-Key reused", detail) from None
+        raise doors.key_reused("recovery") from None
     except post.BeyondBalance as error:
         raise _more_than_there_is(wanted, max(error.held_minor, 0)) from None
-    return await doors.booked(state, receipt.journal_id, caller)
 
 
 def _more_than_there_is(wanted: Recovery, held_minor: int) -> http.Problem:
@@ -70,8 +59,7 @@ def _more_than_there_is(wanted: Recovery, held_minor: int) -> http.Problem:
 
 def _journal(wanted: Recovery, caller: Caller, key: str | None, now: datetime) -> Journal:
     key = doors.required_key(key, "recovery")
-    if wanted.amount.minor <= 0:
-        raise http.Problem(422, "Invalid request", errors=[Fault("amount.amount", "must be more than zero")])
+    booking.refuse_nothing(wanted.amount)
     doors.refuse_future("on", wanted.on, now)
     return recovery.journal(
         wanted.step, source=caller.source, key=key, partner=wanted.partner, amount_minor=wanted.amount.minor,

@@ -53,8 +53,7 @@ async def order(wanted: Wanted, caller: Adjuster, state: Shared, idempotency_key
         _refuse_unusable(asked, await rerate_store.document(connection, asked.program, asked.version))
         filed = await rerate_store.file(connection, asked, key, caller)
         if not filed.same:
-            detail = "This Idempotency-Key was used for another order; take a new key for each."
-            raise http.Problem(422, "Idempotency-Key reused", detail)
+            raise doors.key_reused("order")
         if filed.fresh:
             request = wanted.model_dump(mode="json") | {"idempotency_key": idempotency_key}
             await trail.note(connection, caller, Action.RERATE, request, filed.rerate_id)

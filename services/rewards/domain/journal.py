@@ -139,6 +139,16 @@ def differences(
     return tuple(journals)
 
 
+def owed_legs(partner: str, currency: str, new: Owed, old: Owed) -> tuple[Leg, ...]:
+    """The legs that bring what is owed from `old` to `new`: the expense bears what the partner's accounts gain."""
+    changes = (
+        Leg(Account(Role.COMMISSION, currency), new.total_minor - old.total_minor),
+        Leg(Account(Role.PENDING, currency, partner), old.pending_minor - new.pending_minor),
+        Leg(Account(Role.PAYABLE, currency, partner), old.payable_minor - new.payable_minor),
+    )
+    return tuple(leg for leg in changes if leg.amount_minor)
+
+
 def _owed(earning: Earning | None) -> dict[str, Owed]:
     if earning is None or not earning.amount_minor:
         return {}
@@ -150,15 +160,10 @@ def _journal(
     earning: Earning | None, before: Posted | None,
 ) -> Journal:  # fmt: skip
     kind = _kind(new, old, before)
-    changes = (
-        (Account(Role.COMMISSION, currency), new.total_minor - old.total_minor),
-        (Account(Role.PENDING, currency, partner), old.pending_minor - new.pending_minor),
-        (Account(Role.PAYABLE, currency, partner), old.payable_minor - new.payable_minor),
-    )
     return Journal(
         key=key, kind=kind, effective_on=_effective_on(credit, kind, earning, before), partner=partner,
         deal_source=credit.source, deal_id=credit.id, plan=plan, adjusts=before.last_journal_id if before else None,
-        legs=tuple(Leg(account, amount) for account, amount in changes if amount),
+        legs=owed_legs(partner, currency, new, old),
         program=credit.terms.program if credit.terms else None,
         program_version=_version(credit, earning),
         source_event=event,

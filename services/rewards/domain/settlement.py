@@ -9,8 +9,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 from services.rewards.domain import spans, telling, words
-from services.rewards.domain.accounts import Account, Role
-from services.rewards.domain.journal import NOTHING, Journal, Kind, Leg, Owed, Posted
+from services.rewards.domain.journal import NOTHING, Journal, Kind, Owed, Posted, owed_legs
 from services.rewards.domain.outcomes import Bracketed, TrueUp
 from shared import keys, money
 
@@ -31,18 +30,13 @@ def differences(true_up: TrueUp, posted: Posted | None, event: str) -> tuple[Jou
     kind = _kind(new, old, posted)
     scope = true_up.scope
     sequence = posted.journals + 1 if posted else 1
-    changes = (
-        (Account(Role.COMMISSION, true_up.currency), new.total_minor - old.total_minor),
-        (Account(Role.PENDING, true_up.currency, true_up.partner), old.pending_minor - new.pending_minor),
-        (Account(Role.PAYABLE, true_up.currency, true_up.partner), old.payable_minor - new.payable_minor),
-    )
     return (
         Journal(
             key=keys.pack(
                 "scope", scope.program, scope.plan, true_up.partner, scope.span, true_up.currency, str(sequence)
             ),
             kind=kind, effective_on=_effective_on(true_up, kind), partner=true_up.partner,
-            legs=tuple(Leg(account, minor) for account, minor in changes if minor),
+            legs=owed_legs(true_up.partner, true_up.currency, new, old),
             source_event=event, reason=_reason(true_up, kind), plan=scope.plan, scope=scope.span,
             adjusts=posted.last_journal_id if posted else None,
             program=scope.program, program_version=true_up.program_version,
