@@ -51,21 +51,23 @@ _PROGRAMS: Final = """
 SELECT v.document FROM unnest($1::text[], $2::integer[]) AS n (program, version)
 JOIN rewards.program_version v USING (program, version)
 """
-# The ledger itself says what is posted; the last journal's reason tells what a further one changes.
-_POSTED: Final = """
-SELECT p.*, l.effective_on, l.reason FROM (
-    SELECT j.deal_source, j.deal_id, j.partner, j.plan, e.currency, count(DISTINCT j.journal_id) AS journals,
+POSTED_SUMS: Final = """count(DISTINCT j.journal_id) AS journals,
         max(j.journal_id) AS journal_id,
         (array_agg(j.recorded_at ORDER BY j.journal_id DESC))[1] AS recorded_at,
         (- coalesce(sum(e.amount_minor) FILTER (WHERE a.role = 'pending'), 0))::bigint AS pending,
-        (- coalesce(sum(e.amount_minor) FILTER (WHERE a.role = 'payable'), 0))::bigint AS payable
+        (- coalesce(sum(e.amount_minor) FILTER (WHERE a.role = 'payable'), 0))::bigint AS payable"""
+"""What `posted` reads, of journals j with their legs e and accounts a."""
+# The ledger itself says what is posted; the last journal's reason tells what a further one changes.
+_POSTED: Final = f"""
+SELECT p.*, l.effective_on, l.reason FROM (
+    SELECT j.deal_source, j.deal_id, j.partner, j.plan, e.currency, {POSTED_SUMS}
     FROM unnest($1::text[], $2::text[]) AS n (source, id)
     JOIN rewards.journal j ON j.deal_source = n.source AND j.deal_id = n.id
     JOIN rewards.entry e USING (journal_id, recorded_at)
     JOIN rewards.account a USING (account_id)
     GROUP BY j.deal_source, j.deal_id, j.partner, j.plan, e.currency) AS p
 JOIN rewards.journal l USING (journal_id, recorded_at)
-"""
+"""  # noqa: S608  a constant of ours
 _BODY: Final = """
 SELECT body FROM rewards.credit_snapshot WHERE deal_source = $1 AND deal_id = $2 ORDER BY revision DESC LIMIT 1
 """
@@ -155,14 +157,18 @@ async def load_posted(
     for row in await connection.fetch(_POSTED, *store.columns(deals)):
         of_deal = found.setdefault((row["deal_source"], row["deal_id"]), {})
         place = (row["partner"], row["plan"])
-        owed = {row["currency"]: Owed(row["pending"], row["payable"])}
-        new = Posted(row["journals"], row["journal_id"], row["effective_on"], orjson.loads(row["reason"]), owed)
-        old = of_deal.get(place)
-        of_deal[place] = new if old is None else merged(old, new)
+        of_deal[place] = posted(row, of_deal.get(place))
     return found
 
 
-def merged(one: Posted, other: Posted) -> Posted:
+def posted(row: asyncpg.Record, before: Posted | None) -> Posted:
+    """What a row says is posted of its place, with what a row of another currency said `before`."""
+    owed = {row["currency"]: Owed(row["pending"], row["payable"])}
+    new = Posted(row["journals"], row["journal_id"], row["effective_on"], orjson.loads(row["reason"]), owed)
+    return new if before is None else _merged(before, new)
+
+
+def _merged(one: Posted, other: Posted) -> Posted:
     """The same partner and plan posted in two currencies: the deal's was corrected, or what the program pays in."""
     latest = max(one, other, key=lambda posted: posted.last_journal_id)
     return Posted(

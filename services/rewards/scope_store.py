@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
-import orjson
 
 from services.rewards import deal_store, store
 from services.rewards.domain import spans
-from services.rewards.domain.journal import Owed, Posted
+from services.rewards.domain.journal import Posted
 from services.rewards.domain.outcomes import Scope
 
 # As for deals, the ledger itself says what is posted. A budget without a partner asks for those of all partners.
-_POSTED: Final = """
+_POSTED: Final = f"""
 SELECT p.*, l.effective_on, l.reason FROM (
-    SELECT j.asked, j.partner, e.currency, count(DISTINCT j.journal_id) AS journals, max(j.journal_id) AS journal_id,
-        (array_agg(j.recorded_at ORDER BY j.journal_id DESC))[1] AS recorded_at,
-        (- coalesce(sum(e.amount_minor) FILTER (WHERE a.role = 'pending'), 0))::bigint AS pending,
-        (- coalesce(sum(e.amount_minor) FILTER (WHERE a.role = 'payable'), 0))::bigint AS payable
+    SELECT j.asked, j.partner, e.currency, {deal_store.POSTED_SUMS}
     FROM (
         SELECT n.asked, j.journal_id, j.recorded_at, j.partner
         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
@@ -36,7 +32,7 @@ SELECT p.*, l.effective_on, l.reason FROM (
     JOIN rewards.account a USING (account_id)
     GROUP BY j.asked, j.partner, e.currency) AS p
 JOIN rewards.journal l USING (journal_id, recorded_at)
-"""
+"""  # noqa: S608  a constant of ours
 
 _OF_PARTNER: Final = """
 SELECT DISTINCT program, plan, span FROM rewards.scope_total
@@ -64,8 +60,5 @@ async def load_posted(
     found: dict[Scope, dict[str, Posted]] = {}
     for row in await connection.fetch(_POSTED, *store.columns(scopes)):
         of_scope = found.setdefault(scopes[row["asked"] - 1], {})
-        owed = {row["currency"]: Owed(row["pending"], row["payable"])}
-        new = Posted(row["journals"], row["journal_id"], row["effective_on"], orjson.loads(row["reason"]), owed)
-        old = of_scope.get(row["partner"])
-        of_scope[row["partner"]] = new if old is None else deal_store.merged(old, new)
+        of_scope[row["partner"]] = deal_store.posted(row, of_scope.get(row["partner"]))
     return found
